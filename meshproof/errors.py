@@ -1,0 +1,41 @@
+"""Errors for people: what is wrong, the value seen, what to do."""
+
+from __future__ import annotations
+
+__all__ = ["InvalidMeasurement", "MeshproofError", "UsageError"]
+
+
+class MeshproofError(Exception):
+    """Something that a person has to know: `problem`, the value `seen`, and the `remedy`.
+
+    `exit_code` is what a command that ends with this error returns.
+    """
+
+    exit_code = 1
+
+    def __init__(self, problem: str, *, seen: object = None, remedy: str | None = None) -> None:
+        self.problem = problem
+        self.seen = seen
+        self.remedy = remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        lines = [self.problem]
+        if self.seen is not None:
+            lines.append(f"  seen: {self.seen}")
+        if self.remedy is not None:
+            lines.append(f"  what to do: {self.remedy}")
+        return "\n".join(lines)
+
+
+class UsageError(MeshproofError):
+    """Bad input: an option, a manifest, a file, a cluster that does not fit. Nothing was created or is left behind."""
+
+    exit_code = 2
+
+
+class InvalidMeasurement(MeshproofError):
+    """A precondition of a measurement did not hold, so there is no verdict: INVALID, never a pass."""
+
+    def __str__(self) -> str:
+        return f"INVALID: {super().__str__()}"
