@@ -1,0 +1,132 @@
+"""The address range that MetalLB hands out, chosen from the network that the cluster's nodes are in."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from meshproof.errors import UsageError
+
+__all__ = ["POOL_SIZE", "Network", "Pool", "check_pool", "choose_pool"]
+
+POOL_SIZE = 16
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+@dataclass(frozen=True)
+class Pool:
+    """A range of addresses, both ends included. Written FIRST-LAST, as MetalLB does."""
+
+    first: Address
+    last: Address
+
+    def __str__(self) -> str:
+        return f"{self.first}-{self.last}"
+
+    def __contains__(self, address: str | Address) -> bool:
+        value = ipaddress.ip_address(address)
+        return value.version == self.first.version and int(self.first) <= int(value) <= int(self.last)
+
+    def __len__(self) -> int:
+        return int(self.last) - int(self.first) + 1
+
+    def overlaps(self, other: Pool) -> bool:
+        """Whether any address is in both."""
+        return (
+            self.first.version == other.first.version
+            and int(self.first) <= int(other.last)
+            and int(other.first) <= int(self.last)
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> Pool:
+        """Read FIRST-LAST or a CIDR.
+
+        Raises UsageError that shows the text.
+        """
+        try:
+            if "/" in text:
+                network = ipaddress.ip_network(text)
+                return cls(network[0], network[-1])
+            first, _, last = text.partition("-")
+            pool = cls(ipaddress.ip_address(first.strip()), ipaddress.ip_address((last or first).strip()))
+            if pool.first.version != pool.last.version or len(pool) < 1:
+                raise ValueError(f"{first.strip()} does not come before {last.strip()}")
+        except ValueError as error:
+            raise UsageError(
+                f"the address pool {text!r} cannot be read", seen=error, remedy="write FIRST-LAST or a CIDR"
+            ) from error
+        return pool
+
+
+@dataclass(frozen=True)
+class Network:
+    """The nodes' network: its subnets, and the addresses in it that are taken (gateways, containers)."""
+
+    name: str
+    subnets: tuple[str, ...]
+    taken: frozenset[str]
+
+    def subnet(self, version: int = 4) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+        """The first subnet of that address family, wherever it stands in Docker's list.
+
+        Raises UsageError when there is none.
+        """
+        for text in self.subnets:
+            network = ipaddress.ip_network(text)
+            if network.version == version:
+                return network
+        raise UsageError(
+            f"the docker network {self.name} has no IPv{version} subnet",
+            seen=", ".join(self.subnets) or "no subnet at all",
+            remedy="give the pool with --pool, or recreate the network",
+        )
+
+
+def choose_pool(network: Network, leased: Iterable[Pool], *, version: int = 4, size: int = POOL_SIZE) -> Pool:
+    """The highest range of `size` addresses in the network that nothing and nobody uses.
+
+    Docker hands out addresses from the bottom, so the top stays free the longest. The last address of an IPv4 subnet
+    is its broadcast address and is left out.
+
+    Raises UsageError when no such range is left.
+    """
+    subnet = network.subnet(version)
+    taken = {int(ipaddress.ip_address(address)) for address in network.taken}
+    others = [pool for pool in leased if pool.first.version == version]
+    floor = int(subnet.network_address) + 1
+    last = int(subnet.broadcast_address) - (1 if version == 4 else 0)
+    while last - size + 1 >= floor:
+        first = last - size + 1
+        blocking = [address for address in taken if first <= address <= last]
+        blocking += [int(pool.first) for pool in others if int(pool.first) <= last and first <= int(pool.last)]
+        if not blocking:
+            address = type(subnet.network_address)
+            return Pool(address(first), address(last))
+        last = min(blocking) - 1
+    raise UsageError(
+        f"no {size} free addresses are left for MetalLB in the docker network {network.name}",
+        seen=f"{subnet}, {len(taken)} addresses taken, {len(others)} ranges leased to other clusters",
+        remedy="remove kept clusters with `meshproof down`, or give a range with --pool",
+    )
+
+
+def check_pool(text: str, network: Network, leased: Sequence[Pool]) -> Pool:
+    """The range that a person asked for, if it can work.
+
+    Raises UsageError when it is outside the network, holds a used address, or belongs to another cluster.
+    """
+    pool = Pool.parse(text)
+    subnet = network.subnet(pool.first.version)
+    remedy = f"choose a range inside {subnet}, for example {choose_pool(network, leased, version=pool.first.version)}"
+    if pool.first not in subnet or pool.last not in subnet:
+        raise UsageError(f"the pool {pool} is not inside the nodes' network", seen=str(subnet), remedy=remedy)
+    used = sorted(address for address in network.taken if address in pool)
+    if used:
+        raise UsageError(f"the pool {pool} holds addresses that are in use", seen=", ".join(used), remedy=remedy)
+    for other in leased:
+        if pool.overlaps(other):
+            raise UsageError(f"the pool {pool} overlaps another cluster's", seen=str(other), remedy=remedy)
+    return pool

@@ -1,0 +1,39 @@
+"""Creates and deletes kind clusters through pytest-kind's `KindCluster`: `python -m meshproof.bed.kind_program`.
+
+A program of its own, for three reasons: KindCluster writes to the terminal and to the working folder, it cannot be
+given a time limit, and pytest-kind is GPL while meshproof is Apache-2.0. Its fixture and its port forward are not used.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from pytest_kind.cluster import KindCluster
+
+
+def main() -> None:
+    """Create or delete, as the first argument says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("action", choices=["create", "delete"])
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--kind", required=True, type=Path)
+    parser.add_argument("--kubeconfig", required=True, type=Path)
+    parser.add_argument("--image")
+    parser.add_argument("--config", type=Path)
+    words = parser.parse_args()
+    cluster = KindCluster(
+        words.name,
+        kubeconfig=words.kubeconfig,
+        image=words.image,
+        kind_path=words.kind,
+        kubectl_path=words.kind,  # never called; a path that exists keeps it from being downloaded
+    )
+    if words.action == "create":
+        cluster.create(words.config)
+    else:
+        cluster.delete()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""Who made what: one record a run, written before anything is created, so that a killed run can be cleaned up."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+__all__ = ["Records", "RunRecord", "RunState", "new_run_id"]
+
+
+class RunState(StrEnum):
+    """`kept` clusters outlive their run; what a dead run left in any other state is reaped."""
+
+    RUNNING = "running"
+    KEPT = "kept"
+
+
+class RunRecord(BaseModel):
+    """One run's claim on one cluster, and what it was made with."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    run_id: str
+    cluster_name: str
+    engine_host: str
+    pid: int
+    pid_created: float
+    started_at: str
+    state: RunState = RunState.RUNNING
+    workers: int = 0
+    metallb: str = ""
+    kubernetes: str = ""
+    source: str = ""
+    pool: str | None = None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process that made the claim still runs."""
+        try:
+            return abs(psutil.Process(self.pid).create_time() - self.pid_created) < 1
+        except psutil.Error:
+            return False
+
+
+def new_run_id() -> str:
+    """Sorts by time, fits a Kubernetes label: 20261121-101500-3fa2."""
+    return datetime.now(UTC).strftime("%Y%m%d-%H%M%S-") + secrets.token_hex(2)
+
+
+class Records:
+    """The records of all runs of this state folder."""
+
+    def __init__(self, state: Path) -> None:
+        self.folder = state / "runs"
+
+    def claim(self, **fields: object) -> RunRecord:
+        """Write this process's record."""
+        record = RunRecord.model_validate(
+            {
+                "pid": os.getpid(),
+                "pid_created": psutil.Process().create_time(),
+                "started_at": datetime.fromtimestamp(time.time(), UTC).isoformat(timespec="seconds"),
+                **fields,
+            }
+        )
+        self.write(record)
+        return record
+
+    def write(self, record: RunRecord) -> None:
+        """Write or replace a record, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = self._path(record.run_id).with_suffix(".new")
+        temporary.write_text(record.model_dump_json(indent=2))
+        temporary.replace(self._path(record.run_id))
+
+    def drop(self, run_id: str) -> None:
+        """Forget a run, of which nothing is left."""
+        self._path(run_id).unlink(missing_ok=True)
+
+    def __iter__(self) -> Iterator[RunRecord]:
+        for path in sorted(self.folder.glob("*.json")):
+            try:
+                yield RunRecord.model_validate_json(path.read_text())
+            except (OSError, ValidationError):
+                continue  # dropped by another run just now
+
+    def of_cluster(self, name: str, engine_host: str) -> RunRecord | None:
+        """The claim on a cluster of that name in that engine, if there is one."""
+        matching = [r for r in self if r.cluster_name == name and r.engine_host == engine_host]
+        return matching[-1] if matching else None
+
+    def _path(self, run_id: str) -> Path:
+        return self.folder / f"{run_id}.json"
