@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from meshproof.errors import UsageError
 
 __all__ = ["POOL_SIZE", "Network", "Pool", "check_pool", "choose_pool"]
 
-POOL_SIZE = 16
+POOL_SIZE = 8
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -63,11 +63,15 @@ class Pool:
 
 @dataclass(frozen=True)
 class Network:
-    """The nodes' network: its subnets, and the addresses in it that are taken (gateways, containers)."""
+    """The nodes' network: its subnets, and the addresses in it that are taken (gateways, containers).
+
+    `hardware` gives the hardware address of each container by its name, which for kind is the node's.
+    """
 
     name: str
     subnets: tuple[str, ...]
     taken: frozenset[str]
+    hardware: Mapping[str, str] = field(default_factory=dict)
 
     def subnet(self, version: int = 4) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         """The first subnet of that address family, wherever it stands in Docker's list.

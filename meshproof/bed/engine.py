@@ -6,13 +6,13 @@ import hashlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import DEVNULL, STDOUT, Popen
 
 import docker
 import psutil
@@ -105,17 +105,18 @@ class OwnEngine(Engine):
         inside = namespace.create(self.name)
         log = self.home / "dockerd.log"
         with log.open("w") as output:
-            daemon = Popen(
-                ["nsenter", f"--net={inside}", "--", *self._command()],
-                stdin=DEVNULL,
+            # setsid --fork: the daemon is nobody's child, outlives this process and is waited for by init.
+            subprocess.run(
+                ["setsid", "--fork", "nsenter", f"--net={inside}", "--", *self._command()],
+                check=True,
+                stdin=subprocess.DEVNULL,
                 stdout=output,
-                stderr=STDOUT,
-                start_new_session=True,
+                stderr=subprocess.STDOUT,
                 env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"},
             )
         deadline = time.monotonic() + timeout
         while not self.answers():
-            if daemon.poll() is not None or time.monotonic() > deadline:
+            if not leftovers.processes_of(self.folders, ()) or time.monotonic() > deadline:
                 last = "\n        ".join(log.read_text(errors="replace").splitlines()[-8:])
                 self.clear()
                 raise MeshproofError("our own dockerd did not start", seen=last, remedy=f"read {log}")

@@ -64,12 +64,13 @@ def configuration(
     control_plane["extraPortMappings"] = [
         {"containerPort": NODE_PORTS[port], "hostPort": port, "protocol": "TCP"} for port in host_ports
     ]
-    patches = [
-        # No taint: the gateway and everything else may run on the control plane.
-        {"kind": "InitConfiguration", "nodeRegistration": {"taints": []}},
+    patches: list[dict[str, Any]] = [
         {"kind": "KubeProxyConfiguration", "ipvs": {"strictARP": True}},
         {"kind": "KubeletConfiguration", "failCgroupV1": not cgroup_v1},
     ]
+    if workers:
+        # The gateway and everything else may run on the control plane. A lone node kind frees of its taint itself.
+        patches.append({"kind": "InitConfiguration", "nodeRegistration": {"taints": []}})
     return {
         "kind": "Cluster",
         "apiVersion": "kind.x-k8s.io/v1alpha4",
@@ -165,8 +166,10 @@ def network_of(client: docker.DockerClient, name: str) -> Network:
     taken = {config["Gateway"].partition("/")[0] for config in configs if config.get("Gateway")}
     for config in configs:
         taken.update((config.get("AuxiliaryAddresses") or {}).values())
-    for container in network.attrs.get("Containers", {}).values():
+    containers = network.attrs.get("Containers", {}).values()
+    for container in containers:
         for family in ("IPv4Address", "IPv6Address"):
             if address := container.get(family, "").partition("/")[0]:
                 taken.add(address)
-    return Network(network_name, tuple(config["Subnet"] for config in configs), frozenset(taken))
+    hardware = {container["Name"]: container["MacAddress"] for container in containers}
+    return Network(network_name, tuple(config["Subnet"] for config in configs), frozenset(taken), hardware)

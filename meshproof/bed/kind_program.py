@@ -7,6 +7,8 @@ given a time limit, and pytest-kind is GPL while meshproof is Apache-2.0. Its fi
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 
 from pytest_kind.cluster import KindCluster
@@ -29,10 +31,13 @@ def main() -> None:
         kind_path=words.kind,
         kubectl_path=words.kind,  # never called; a path that exists keeps it from being downloaded
     )
-    if words.action == "create":
-        cluster.create(words.config)
-    else:
-        cluster.delete()
+    try:
+        if words.action == "create":
+            cluster.create(words.config)
+        else:
+            cluster.delete()  # type: ignore[no-untyped-call]
+    except subprocess.CalledProcessError as failed:
+        sys.exit(failed.returncode)  # kind has said why
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ from meshproof.programs import run
 
 __all__ = ["PROGRAM_PACKAGES", "distribution", "has_capability", "install_missing", "is_root", "missing_programs"]
 
-CAP_SYS_RESOURCE = 24  # include/uapi/linux/capability.h
+CAP_SYS_ADMIN = 21  # numbers from include/uapi/linux/capability.h
+CAP_SYS_RESOURCE = 24
 
 PROGRAM_PACKAGES = {
     "dockerd": "docker.io",

@@ -38,8 +38,10 @@ class RunRecord(BaseModel):
     workers: int = 0
     metallb: str = ""
     kubernetes: str = ""
-    source: str = ""
     pool: str | None = None
+    source: str = ""
+    node_image: str = ""
+    digests: dict[str, str] = {}
 
     @property
     def alive(self) -> bool:

@@ -1,0 +1,3 @@
+module meshproof/images/pause
+
+go 1.26.0

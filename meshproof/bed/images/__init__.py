@@ -1,0 +1,6 @@
+"""How every image of the bed comes to be: pulled from a registry, or built from Go, PyPI and Debian packages."""
+
+from meshproof.bed.images.catalogue import Catalogue, Image, Part, load_catalogue
+from meshproof.bed.images.prepare import PreparedImages, prepare_images
+
+__all__ = ["Catalogue", "Image", "Part", "PreparedImages", "load_catalogue", "prepare_images"]

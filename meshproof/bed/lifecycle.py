@@ -1,0 +1,334 @@
+"""A run's bed from beginning to end: engine, images, cluster; reused, kept, borrowed or deleted."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import docker
+
+from meshproof.bed import engine as engines
+from meshproof.bed import kind, pod_network
+from meshproof.bed.addresses import Network, Pool, check_pool, choose_pool
+from meshproof.bed.engine import Engine, OwnEngine
+from meshproof.bed.images import PreparedImages, load_catalogue, prepare_images
+from meshproof.bed.locking import host_lock
+from meshproof.bed.ownership import Records, RunRecord, RunState, new_run_id
+from meshproof.errors import UsageError
+from meshproof.files import data_root
+from meshproof.settings import ImageChoice, Settings
+from meshproof.timeline import Timeline
+
+__all__ = ["Bed", "borrow", "lend", "obtain", "reap", "release", "take_down"]
+
+GROUP = "bed"
+
+
+@dataclass(frozen=True)
+class Bed:
+    """Where the cluster runs.
+
+    `created` says that this run made the cluster; only then may the run delete it. `images` are there when the run has
+    to install something; a kept cluster has its images already, and `digests` tell which. `network` and `pool` are None
+    on a borrowed cluster whose nodes are in no docker network that we can see.
+    """
+
+    run_id: str
+    kubeconfig: Path
+    context: str | None
+    created: bool
+    borrowed: bool
+    engine: Engine | None
+    images: PreparedImages | None
+    source: str
+    digests: Mapping[str, str]
+    network: Network | None
+    pool: Pool | None
+
+    @property
+    def namespace(self) -> Path | None:
+        """The network namespace from which the cluster can be reached; None: from here."""
+        return self.engine.namespace if self.engine else None
+
+
+def reap(settings: Settings, engine: Engine, timeline: Timeline) -> int:
+    """Remove what dead runs left in this engine: their clusters, unless kept, and their records."""
+    records = Records(settings.state)
+    dead = [r for r in records if r.engine_host == engine.host and not r.alive and r.state is not RunState.KEPT]
+    if not dead:
+        return 0
+    with timeline.step("reap", group=GROUP) as step, engine.client() as client:
+        removed = 0
+        for record in dead:
+            removed += kind.remove_nodes(client, record.cluster_name, record.run_id)
+            _forget(settings, record)
+        step.note(f"{len(dead)} dead runs, {removed} of their node containers removed")
+    return len(dead)
+
+
+def obtain(settings: Settings, timeline: Timeline) -> Bed:
+    """The bed for this run: a cluster that was kept under that name, or a new one.
+
+    Raises UsageError when the name belongs to somebody else, or to a run that is still going on.
+    """
+    with timeline.step("engine", group=GROUP) as step:
+        engine = engines.obtain(settings, step)
+    with host_lock(settings.state / "beds.lock"):
+        reap(settings, engine, timeline)
+        with engine.client() as client:
+            kept = _standing(settings, engine, client)
+        record = kept or _claim(settings, engine)
+    if kept is not None:
+        return _taken_over(settings, engine, kept, timeline)
+    try:
+        with engine.client() as client:
+            images = prepare_images(settings, load_catalogue(data_root()), client, timeline)
+            cluster = _cluster(settings, engine, images.tools["kind"])
+            _create(settings, engine, client, cluster, images, record, timeline)
+            record = _completed(settings, client, record, images)
+            network = kind.network_of(client, settings.cluster_name)
+    except BaseException:
+        _undo(settings, engine, record)
+        raise
+    return Bed(
+        run_id=record.run_id,
+        kubeconfig=cluster.kubeconfig,
+        context=None,
+        created=True,
+        borrowed=False,
+        engine=engine,
+        images=images,
+        source=images.source.value,
+        digests=images.digests,
+        network=network,
+        pool=Pool.parse(str(record.pool)),
+    )
+
+
+def borrow(settings: Settings) -> Bed:
+    """A bed around a cluster that was there already; nothing of it is ever deleted or reconfigured."""
+    kubeconfig = settings.kubeconfig or Path.home() / ".kube" / "config"
+    if not kubeconfig.is_file():
+        raise UsageError(
+            "there is no such kubeconfig", seen=kubeconfig, remedy="give the right file with --kubeconfig FILE"
+        )
+    return Bed(
+        run_id=new_run_id(),
+        kubeconfig=kubeconfig,
+        context=settings.context,
+        created=False,
+        borrowed=True,
+        engine=None,
+        images=None,
+        source="as found",
+        digests={},
+        network=None,
+        pool=Pool.parse(settings.pool) if settings.pool else None,
+    )
+
+
+def lend(settings: Settings, bed: Bed) -> None:
+    """Leave the cluster standing after this run; a later run of the same name takes it over."""
+    records = Records(settings.state)
+    for record in records:
+        if record.run_id == bed.run_id:
+            records.write(record.model_copy(update={"state": RunState.KEPT}))
+
+
+def release(settings: Settings, bed: Bed, timeline: Timeline) -> None:
+    """Delete the cluster that this run created, and stop the engine when nothing else uses it."""
+    if bed.engine is None:
+        return
+    mine = [record for record in Records(settings.state) if record.run_id == bed.run_id]
+    if bed.created and bed.images and mine and mine[0].state is not RunState.KEPT:
+        with timeline.step("delete cluster", group=GROUP):
+            cluster = _cluster(settings, bed.engine, bed.images.tools["kind"])
+            cluster.delete(timeout=settings.timeouts.cluster_delete)
+        _forget(settings, mine[0])
+    stop_if_idle(settings, bed.engine, timeline)
+
+
+def take_down(settings: Settings, timeline: Timeline) -> list[str]:
+    """Delete the kept cluster of the settings' name and whatever dead runs left, then stop our engine if it is idle.
+
+    Returns what was removed, in words. Raises UsageError when a live run is using the cluster.
+    """
+    removed: list[str] = []
+    own = OwnEngine.of(settings)
+    found = [engine for engine in (engines.find_running(settings), own if own.answers() else None) if engine]
+    for engine in found:
+        with host_lock(settings.state / "beds.lock"):
+            record = Records(settings.state).of_cluster(settings.cluster_name, engine.host)
+            if record and record.alive and record.state is not RunState.KEPT:
+                raise UsageError(
+                    f"a run is using the cluster {record.cluster_name} right now",
+                    seen=f"run {record.run_id}, process {record.pid}",
+                    remedy="end that run first",
+                )
+            if record:
+                with timeline.step("delete cluster", group=GROUP), engine.client() as client:
+                    kind.remove_nodes(client, record.cluster_name, record.run_id)
+                _forget(settings, record)
+                removed.append(f"cluster {record.cluster_name}")
+            if dead := reap(settings, engine, timeline):
+                removed.append(f"{dead} killed runs")
+        stop_if_idle(settings, engine, timeline)
+    if not own.answers() and (cleared := own.clear()):
+        removed.append(f"{cleared} leftovers of a killed engine")
+        # With the engine's processes and mounts gone, what its runs had in it is gone, too, but for the store.
+    return removed
+
+
+def stop_if_idle(settings: Settings, engine: Engine, timeline: Timeline) -> None:
+    """Stop our own engine when no run and no kept cluster needs it."""
+    if not isinstance(engine, OwnEngine):
+        return
+    with host_lock(settings.state / "beds.lock"):
+        if any(record.engine_host == engine.host for record in Records(settings.state)):
+            return
+        with timeline.step("stop engine", group=GROUP):
+            engine.stop(timeout=settings.timeouts.engine_stop)
+
+
+def _standing(settings: Settings, engine: Engine, client: docker.DockerClient) -> RunRecord | None:
+    """The record of the kept cluster of that name; None when there is no cluster."""
+    name = settings.cluster_name
+    record = Records(settings.state).of_cluster(name, engine.host)
+    nodes = kind.nodes_of(client, name)
+    if record is None and not nodes:
+        return None
+    if record is None:
+        raise UsageError(
+            f"a kind cluster named {name} exists that meshproof did not create",
+            seen=", ".join(str(node.name) for node in nodes),
+            remedy="choose another name with --cluster-name, or test that very cluster with --kubeconfig FILE",
+        )
+    if record.state is not RunState.KEPT:
+        raise UsageError(
+            f"another run is using the cluster {name} right now",
+            seen=f"run {record.run_id}, process {record.pid}",
+            remedy="wait for it, or choose another name with --cluster-name",
+        )
+    if not nodes:
+        Records(settings.state).drop(record.run_id)
+        return None
+    asked = {"workers": settings.workers, "metallb": settings.metallb, "kubernetes": settings.kubernetes}
+    different = {field: value for field, value in asked.items() if getattr(record, field) != value}
+    if different:
+        raise UsageError(
+            f"the kept cluster {name} was made with other settings",
+            seen=", ".join(
+                f"{field} {getattr(record, field)}, asked for {value}" for field, value in different.items()
+            ),
+            remedy="run `meshproof down` first, or choose another name with --cluster-name",
+        )
+    return record
+
+
+def _claim(settings: Settings, engine: Engine) -> RunRecord:
+    return Records(settings.state).claim(
+        run_id=new_run_id(),
+        cluster_name=settings.cluster_name,
+        engine_host=engine.host,
+        workers=settings.workers,
+        metallb=settings.metallb,
+        kubernetes=settings.kubernetes,
+    )
+
+
+def _taken_over(settings: Settings, engine: Engine, record: RunRecord, timeline: Timeline) -> Bed:
+    """A kept cluster: nothing is built, pulled or changed."""
+    with timeline.step("cluster", group=GROUP) as step, engine.client() as client:
+        network = kind.network_of(client, settings.cluster_name)
+        step.skip(f"kept since {record.started_at}, run {record.run_id}")
+    return Bed(
+        run_id=record.run_id,
+        kubeconfig=settings.state / "clusters" / settings.cluster_name / "kubeconfig",
+        context=None,
+        created=False,
+        borrowed=False,
+        engine=engine,
+        images=None,
+        source=record.source,
+        digests=record.digests,
+        network=network,
+        pool=Pool.parse(str(record.pool)),
+    )
+
+
+def _create(
+    settings: Settings,
+    engine: Engine,
+    client: docker.DockerClient,
+    cluster: kind.KindCluster,
+    images: PreparedImages,
+    record: RunRecord,
+    timeline: Timeline,
+) -> None:
+    own_network = images.source is ImageChoice.SOURCE
+    folder = settings.state / "runs" / record.run_id
+    folder.mkdir(parents=True, exist_ok=True)
+    cni_folders = pod_network.folders(folder, settings.workers) if own_network and settings.workers else ()
+    config = kind.configuration(
+        run_id=record.run_id,
+        run_folder=folder,
+        workers=settings.workers,
+        host_ports=[port for port in kind.NODE_PORTS if isinstance(engine, OwnEngine) or _is_free(port)],
+        cgroup_v1=client.info().get("CgroupVersion") == "1",
+        own_network=own_network,
+        cni_folders=cni_folders,
+    )
+    with timeline.step("cluster", group=GROUP) as step:
+        step.note(images.node_image)
+        cluster.create(images.node_image, config, timeout=settings.timeouts.cluster_create)
+        if cni_folders:
+            step.note("connecting the nodes' pod ranges")
+            pod_network.connect(client, settings.cluster_name, cni_folders)
+            step.note(images.node_image)
+
+
+def _completed(settings: Settings, client: docker.DockerClient, record: RunRecord, images: PreparedImages) -> RunRecord:
+    """The record with what became known: the images, and the addresses that this cluster may use."""
+    records = Records(settings.state)
+    with host_lock(settings.state / "pools.lock"):
+        network = kind.network_of(client, settings.cluster_name)
+        leased = [Pool.parse(other.pool) for other in records if other.pool and other.run_id != record.run_id]
+        pool = check_pool(settings.pool, network, leased) if settings.pool else choose_pool(network, leased)
+        known = {"pool": str(pool), "source": images.source.value, "node_image": images.node_image}
+        record = record.model_copy(update={**known, "digests": dict(images.digests)})
+        records.write(record)
+    return record
+
+
+def _cluster(settings: Settings, engine: Engine, program: Path) -> kind.KindCluster:
+    return kind.KindCluster(
+        name=settings.cluster_name,
+        program=settings.kind_bin or program,
+        folder=settings.state / "clusters" / settings.cluster_name,
+        environment=engine.environment,
+    )
+
+
+def _undo(settings: Settings, engine: Engine, record: RunRecord) -> None:
+    with engine.client() as client:
+        kind.remove_nodes(client, record.cluster_name, record.run_id)
+    _forget(settings, record)
+    stop_if_idle(settings, engine, Timeline())
+
+
+def _forget(settings: Settings, record: RunRecord) -> None:
+    shutil.rmtree(settings.state / "runs" / record.run_id, ignore_errors=True)
+    Records(settings.state).drop(record.run_id)
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("0.0.0.0", port))  # noqa: S104 - kind maps the port on all addresses
+        except OSError:
+            return False
+        return True
