@@ -1,0 +1,40 @@
+"""The Kubernetes API, over the official client's configuration and connections."""
+
+from meshproof.kube.cluster import FIELD_MANAGER, Cluster
+from meshproof.kube.configuration import contexts
+from meshproof.kube.errors import (
+    ClusterError,
+    ClusterUnreachable,
+    Conflict,
+    ExecFailed,
+    ExecTimeout,
+    Forbidden,
+    NotFound,
+    Rejected,
+    Unauthorized,
+    UnknownContext,
+    UnknownKind,
+    UnreadableKubeconfig,
+    WebhookUnavailable,
+)
+from meshproof.kube.execution import ExecResult
+
+__all__ = [
+    "FIELD_MANAGER",
+    "Cluster",
+    "ClusterError",
+    "ClusterUnreachable",
+    "Conflict",
+    "ExecFailed",
+    "ExecResult",
+    "ExecTimeout",
+    "Forbidden",
+    "NotFound",
+    "Rejected",
+    "Unauthorized",
+    "UnknownContext",
+    "UnknownKind",
+    "UnreadableKubeconfig",
+    "WebhookUnavailable",
+    "contexts",
+]
