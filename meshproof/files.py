@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["fixtures_folder", "images_folder"]
+__all__ = ["data_root", "fixtures_folder"]
 
 _PACKAGE = Path(__file__).parent
 
 
-def _folder(name: str) -> Path:
-    checkout = _PACKAGE.parent / name
-    return checkout if checkout.is_dir() else _PACKAGE / "_data" / name
+def data_root() -> Path:
+    """The folder that holds `fixtures` and `images`."""
+    return _PACKAGE.parent if (_PACKAGE.parent / "fixtures").is_dir() else _PACKAGE / "_data"
 
 
 def fixtures_folder() -> Path:
     """Manifests, sample apps and mutants."""
-    return _folder("fixtures")
-
-
-def images_folder() -> Path:
-    """The image catalogue and the pinned modules that images are built from."""
-    return _folder("images")
+    return data_root() / "fixtures"

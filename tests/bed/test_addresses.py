@@ -4,43 +4,43 @@ from __future__ import annotations
 
 import pytest
 
-from meshproof.bed.addresses import Network, Pool, check_pool, choose_pool
+from meshproof.bed.addresses import POOL_SIZE, Network, Pool, check_pool, choose_pool
 from meshproof.errors import UsageError
 
 V6_FIRST = Network("kind", ("fc00:f853:ccd:e793::/64", "172.18.0.0/16"), frozenset({"172.18.0.1", "172.18.0.2"}))
 
 
 def test_family_is_chosen_by_family_not_by_place() -> None:
-    assert str(choose_pool(V6_FIRST, [])) == "172.18.255.239-172.18.255.254"
+    assert str(choose_pool(V6_FIRST, [])) == "172.18.255.247-172.18.255.254"
 
 
 def test_ipv6_pool_on_request() -> None:
     pool = choose_pool(V6_FIRST, [], version=6)
     assert pool.first.version == 6
-    assert len(pool) == 16
+    assert len(pool) == POOL_SIZE
 
 
 def test_other_clusters_ranges_are_left_alone() -> None:
     first = choose_pool(V6_FIRST, [])
     second = choose_pool(V6_FIRST, [first])
     assert not first.overlaps(second)
-    assert str(second) == "172.18.255.223-172.18.255.238"
+    assert str(second) == "172.18.255.239-172.18.255.246"
 
 
 def test_live_containers_are_left_alone() -> None:
     network = Network("kind", ("172.18.0.0/16",), frozenset({"172.18.255.250", "172.18.255.9"}))
     pool = choose_pool(network, [])
     assert "172.18.255.250" not in pool
-    assert str(pool) == "172.18.255.234-172.18.255.249"
+    assert str(pool) == "172.18.255.242-172.18.255.249"
 
 
 def test_order_of_addresses_is_numeric() -> None:
-    network = Network("small", ("10.0.0.0/27",), frozenset({"10.0.0.1", "10.0.0.9", "10.0.0.10"}))
-    assert str(choose_pool(network, [])) == "10.0.0.15-10.0.0.30"
+    network = Network("small", ("10.0.0.0/27",), frozenset({"10.0.0.1", "10.0.0.9", "10.0.0.10", "10.0.0.25"}))
+    assert str(choose_pool(network, [])) == "10.0.0.17-10.0.0.24"
 
 
 def test_full_network_is_an_error_that_tells_the_subnet() -> None:
-    network = Network("tiny", ("10.0.0.0/28",), frozenset({"10.0.0.1"}))
+    network = Network("tiny", ("10.0.0.0/28",), frozenset({"10.0.0.1", "10.0.0.8"}))
     with pytest.raises(UsageError, match=r"10\.0\.0\.0/28"):
         choose_pool(network, [])
 

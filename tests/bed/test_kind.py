@@ -27,12 +27,17 @@ def patches(config: dict) -> dict[str, dict]:
     return {patch["kind"]: patch for patch in loaded}
 
 
-def test_control_plane_is_untainted_labelled_and_mapped() -> None:
+def test_control_plane_is_labelled_and_mapped() -> None:
     config = configuration()
     (control_plane,) = config["nodes"]
     assert control_plane["labels"][kind.INGRESS_LABEL] == "true"
     assert [m["hostPort"] for m in control_plane["extraPortMappings"]] == [80, 443]
+
+
+def test_control_plane_beside_workers_is_untainted_too() -> None:
+    config = configuration(workers=1)
     assert patches(config)["InitConfiguration"]["nodeRegistration"]["taints"] == []
+    assert "InitConfiguration" not in patches(configuration())
 
 
 def test_kube_proxy_is_strict_about_arp() -> None:

@@ -1,0 +1,179 @@
+"""The `meshproof` command: doctor, up, down, status."""
+
+from __future__ import annotations
+
+import json
+import sys
+from itertools import groupby
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from meshproof.bed import engine as engines
+from meshproof.bed import lifecycle, namespace
+from meshproof.bed.ownership import Records, RunRecord, RunState
+from meshproof.bed.preflight import Level, preflight
+from meshproof.errors import MeshproofError, UsageError
+from meshproof.interrupts import terminate_like_interrupt
+from meshproof.kube import Cluster
+from meshproof.mesh import standing
+from meshproof.report.files import write_timeline
+from meshproof.settings import Settings, load_settings
+from meshproof.stack import describe
+from meshproof.timeline import Timeline
+from meshproof.timeline.live import live
+
+__all__ = ["main"]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+console = Console()
+
+ClusterName = Annotated[str | None, typer.Option(help="Name of the kind cluster.", metavar="NAME")]
+Images = Annotated[str | None, typer.Option(help="registry, source or auto.", metavar="SOURCE")]
+Kubeconfig = Annotated[str | None, typer.Option(help="Use the cluster of this kubeconfig.", metavar="FILE")]
+Context = Annotated[str | None, typer.Option(help="Use the cluster of this context.", metavar="NAME")]
+
+_COLOURS = {Level.FINE: "green", Level.WARNING: "yellow", Level.FATAL: "bold red"}
+_SIGNS = {Level.FINE: "✔", Level.WARNING: "!", Level.FATAL: "✘"}
+
+
+@app.command()
+def doctor(cluster_name: ClusterName = None, images: Images = None) -> None:
+    """Look at this machine and say what would keep a run from working."""
+    findings = list(preflight(load_settings(cluster_name=cluster_name, images=images)))
+    for category, group in groupby(findings, key=lambda finding: finding.category):
+        console.print(f"[bold]{category}[/]")
+        for finding in group:
+            colour, sign = _COLOURS[finding.level], _SIGNS[finding.level]
+            console.print(f"  [{colour}]{sign}[/] {finding.name}: {finding.seen}", highlight=False, soft_wrap=True)
+            if finding.hint:
+                console.print(f"      [dim]{finding.level.value}:[/] {finding.hint}", highlight=False, soft_wrap=True)
+    fatal = sum(finding.level is Level.FATAL for finding in findings)
+    warnings = sum(finding.level is Level.WARNING for finding in findings)
+    console.print(f"{len(findings)} looked at, {warnings} warnings, {fatal} fatal")
+    if fatal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def up(
+    cluster_name: ClusterName = None,
+    images: Images = None,
+    workers: Annotated[str | None, typer.Option(help="Worker nodes.", metavar="N")] = None,
+    metallb: Annotated[str | None, typer.Option(help="MetalLB's version.", metavar="VERSION")] = None,
+    pool: Annotated[str | None, typer.Option(help="Addresses for MetalLB.", metavar="FIRST-LAST")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Stand up the cluster and the whole stack, and leave them standing."""
+    settings = load_settings(
+        cluster_name=cluster_name,
+        images=images,
+        workers=workers,
+        metallb=metallb,
+        pool=pool,
+        kubeconfig=kubeconfig,
+        context=context,
+        keep_cluster=True,
+    )
+    timeline = Timeline()
+    mesh_set_up = standing(settings, timeline, Timeline())
+    try:
+        with live(timeline, console):
+            mesh = mesh_set_up.__enter__()
+        lines = mesh.reach()
+        mesh_set_up.__exit__(None, None, None)
+    finally:
+        write_timeline(timeline, settings.reports / "set-up")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def down(cluster_name: ClusterName = None) -> None:
+    """Delete a kept cluster, clear what killed runs left, and stop our engine when nothing needs it."""
+    settings = load_settings(cluster_name=cluster_name)
+    timeline = Timeline()
+    with live(timeline, console):
+        removed = lifecycle.take_down(settings, timeline)
+    console.print(f"removed: {', '.join(removed) or 'nothing was there'}", highlight=False)
+
+
+@app.command()
+def status(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Say what is up, whose it is, and how to reach it."""
+    settings = load_settings()
+    found = [_state_of(settings, record) for record in Records(settings.state)]
+    if as_json:
+        print(json.dumps(found, indent=1))
+        return
+    if not found:
+        console.print("nothing is up")
+        return
+    for entry in found:
+        for name, value in entry.items():
+            console.print(f"[bold]{name:<9}[/]{escape(str(value))}", highlight=False, soft_wrap=True)
+
+
+def _state_of(settings: Settings, record: RunRecord) -> dict[str, Any]:
+    engine = next(
+        (
+            e
+            for e in (engines.find_running(settings), engines.OwnEngine.of(settings))
+            if e and e.host == record.engine_host
+        ),
+        None,
+    )
+    state = record.state.value if record.state is RunState.KEPT or record.alive else "left by a killed run"
+    entry: dict[str, Any] = {
+        "cluster": record.cluster_name,
+        "run": record.run_id,
+        "state": state,
+        "since": record.started_at,
+        "pool": record.pool or "none yet",
+        "engine": record.engine_host,
+    }
+    kubeconfig = settings.state / "clusters" / record.cluster_name / "kubeconfig"
+    if engine is None or not engine.answers():
+        return {**entry, "state": f"{state}; its engine does not answer"}
+    inside = f"nsenter --net={engine.namespace} " if engine.namespace else ""
+    entry["kubectl"] = f"{inside}env KUBECONFIG={kubeconfig} kubectl get pods -A"
+    try:
+        with namespace.entered(engine.namespace), Cluster(kubeconfig) as cluster:
+            installed = describe(cluster)
+    except MeshproofError as error:
+        return {**entry, "cluster state": error.problem}
+    if installed is not None:
+        entry["versions"] = ", ".join(f"{name} {version}" for name, version in installed.versions.items())
+        host = "Host: goapi.apps.svc.cluster.local"
+        entry["gateway"] = installed.gateway_address
+        entry["books"] = f"{inside}curl -H '{host}' http://{installed.gateway_address}/books"
+    return entry
+
+
+def main() -> None:
+    """Run the command; errors are told in a few lines, with their own exit codes."""
+    terminate_like_interrupt()
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except MeshproofError as error:
+        Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        Console(stderr=True).print("interrupted; what was begun has been cleaned up", style="yellow")
+        sys.exit(130)
+    except Exception as error:
+        if type(error).__module__.startswith(("typer", "click")) and hasattr(error, "format_message"):
+            Console(stderr=True).print(error.format_message(), style="red", markup=False)
+            sys.exit(UsageError.exit_code)
+        raise
+
+
+if __name__ == "__main__":
+    main()

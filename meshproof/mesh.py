@@ -1,0 +1,272 @@
+"""The mesh under test: bed and stack put together, and what the suites look at it with."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import meshproof
+from meshproof.bed import lifecycle, namespace
+from meshproof.bed.addresses import Pool
+from meshproof.bed.lifecycle import Bed
+from meshproof.errors import InvalidMeasurement, UsageError
+from meshproof.kube import Cluster
+from meshproof.manifests import Manifest
+from meshproof.probe import (
+    SIDECAR_USER,
+    Entry,
+    HostVantage,
+    PodVantage,
+    Proxy,
+    ProxySync,
+    Request,
+    find,
+    proxy_sync,
+)
+from meshproof.probe.address import LoadBalancer, load_balancer
+from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
+from meshproof.settings import ImageChoice, Settings
+from meshproof.stack import RUN_LABEL, Installed, StackContext, describe, set_up, tear_down
+from meshproof.timeline import Timeline
+from meshproof.timeouts import Timeouts
+from meshproof.waiting import StateNotReached, eventually
+
+__all__ = ["APPS", "OUTSIDE", "Mesh", "standing"]
+
+APPS = "apps"
+OUTSIDE = "outside"
+MESH_NAMESPACES = (APPS, "istio-system", "metallb-system", OUTSIDE)
+
+
+@dataclass
+class Mesh:
+    """A mesh that stands. Everything that a suite needs is an attribute or a method of it."""
+
+    settings: Settings
+    bed: Bed
+    cluster: Cluster
+    installed: Installed
+    session_id: str
+
+    @property
+    def timeouts(self) -> Timeouts:
+        """The table of timeouts."""
+        return self.settings.timeouts
+
+    @property
+    def pool(self) -> Pool:
+        """The addresses that MetalLB may give away."""
+        return Pool.parse(self.installed.pool)
+
+    @property
+    def node_hardware(self) -> dict[str, str]:
+        """The hardware address of each node, where the nodes' docker network can be seen."""
+        return dict(self.bed.network.hardware) if self.bed.network else {}
+
+    @property
+    def gateway_address(self) -> str:
+        """The gateway's address now, as the host of a URL.
+
+        Raises InvalidMeasurement while it has none.
+        """
+        state = self.load_balancer("istio-system", "istio-ingressgateway")
+        if state is None or state.address is None:
+            raise InvalidMeasurement("the gateway has no address", remedy="see the checks of the gateway's address")
+        return f"[{state.address}]" if ":" in state.address else state.address
+
+    @cached_property
+    def host(self) -> HostVantage:
+        """Where the tests run; it trusts the gateway's certificate authority."""
+        self.reports.mkdir(parents=True, exist_ok=True)
+        authority = self.reports / "gateway-authority.pem"
+        authority.write_text(self.installed.gateway_authority)
+        return HostVantage(ca=authority)
+
+    @property
+    def reports(self) -> Path:
+        """The folder of this session's reports."""
+        return self.settings.reports / self.session_id
+
+    @property
+    def inside(self) -> PodVantage:
+        """The client pod that has a sidecar."""
+        pod = self.a_pod(APPS, "alpine")
+        return PodVantage(self.cluster, APPS, pod.name, "alpine")
+
+    @property
+    def past_the_sidecar(self) -> PodVantage:
+        """The very same client pod, as the proxy's user: its plaintext goes past the sidecar."""
+        pod = self.a_pod(APPS, "alpine")
+        return PodVantage(self.cluster, APPS, pod.name, "alpine", user=SIDECAR_USER)
+
+    @property
+    def outside(self) -> PodVantage:
+        """The client pod that has no sidecar."""
+        pod = self.a_pod(OUTSIDE, "client")
+        return PodVantage(self.cluster, OUTSIDE, pod.name, "client")
+
+    def vantage(self, namespace: str, pod: str) -> PodVantage:
+        """A pod whose image has sh and curl."""
+        return PodVantage(self.cluster, namespace, pod)
+
+    def a_pod(self, namespace: str, app: str) -> Pod:
+        """A ready pod with that app label.
+
+        Raises InvalidMeasurement when there is none.
+        """
+        found = pods(self.cluster, namespace, {"app": app})
+        ready = [pod for pod in found if pod.is_ready]
+        if not ready:
+            states = ", ".join(f"{pod.name} {pod.phase} {pod.ready}/{len(pod.containers)}" for pod in found)
+            raise InvalidMeasurement(f"no pod of {namespace}/{app} is ready", seen=states or "no pod at all")
+        return ready[0]
+
+    def workloads(self, namespace: str = APPS) -> tuple[Workload, ...]:
+        """The Deployments of a namespace."""
+        return workloads(self.cluster, namespace)
+
+    def pods_of(self, workload: Workload) -> tuple[Pod, ...]:
+        """A workload's pods."""
+        return pods_of(self.cluster, workload)
+
+    def a_pod_of(self, workload: str, namespace: str = APPS) -> Pod:
+        """A ready pod of a workload.
+
+        Raises InvalidMeasurement when there is none.
+        """
+        known = {found.name: found for found in self.workloads(namespace)}
+        ready = [pod for pod in self.pods_of(known[workload]) if pod.is_ready] if workload in known else []
+        if not ready:
+            raise InvalidMeasurement(f"no pod of {namespace}/{workload} is ready")
+        return ready[0]
+
+    def all_pods(self, namespace: str) -> tuple[Pod, ...]:
+        """All pods of a namespace, also those on their way out."""
+        return pods(self.cluster, namespace)
+
+    def pods(self, namespace: str) -> tuple[Pod, ...]:
+        """All pods of a namespace, without those on their way out."""
+        return tuple(pod for pod in self.all_pods(namespace) if not pod.leaving)
+
+    def proxy(self, pod: Pod) -> Proxy:
+        """The pod's sidecar, or the gateway's proxy."""
+        return Proxy(self.cluster, pod.namespace, pod.name)
+
+    def proxy_sync(self) -> list[ProxySync]:
+        """What istiod says of every proxy."""
+        return proxy_sync(self.cluster)
+
+    @property
+    def gateway_pod(self) -> Pod:
+        """A ready pod of the ingress gateway."""
+        return self.a_pod("istio-system", "istio-ingressgateway")
+
+    def logged(self, pod: Pod, request: Request) -> Entry:
+        """The line that a pod's proxy logged about a request, waited for: Envoy writes its log in batches.
+
+        Raises InvalidMeasurement when it does not come.
+        """
+        proxy = self.proxy(pod)
+        try:
+            found = eventually(
+                lambda: find(proxy.access_log(), request_id=request.request_id),
+                timeout=self.timeouts.log_line,
+                what=f"the proxy of {pod.name} logs request {request.request_id}",
+                every=0.5,
+            )
+        except StateNotReached as error:
+            raise InvalidMeasurement(error.problem) from error
+        return found[-1]
+
+    def load_balancer(self, namespace: str, name: str) -> LoadBalancer | None:
+        """A Service of type LoadBalancer as it is now."""
+        return load_balancer(self.cluster, namespace, name)
+
+    @contextmanager
+    def temporary(self, manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
+        """Objects that exist for the length of the block and are gone afterwards."""
+        labels = {RUN_LABEL: self.bed.run_id, "meshproof.dev/session": self.session_id}
+        try:
+            yield self.cluster.apply(manifests, labels=labels)
+        finally:
+            self.cluster.delete(manifests)
+
+    def facts(self) -> dict[str, Any]:
+        """What the results rest on: ids, versions, digests, addresses."""
+        return {
+            "session": self.session_id,
+            "run": self.installed.run_id,
+            "cluster": self.settings.cluster_name if not self.bed.borrowed else self.cluster.context,
+            "bed": "borrowed" if self.bed.borrowed else "created" if self.bed.created else "kept",
+            "images": self.bed.source,
+            "versions": {**self.installed.versions, "python": platform.python_version()},
+            "digests": dict(self.bed.digests),
+            "pool": self.installed.pool,
+            "gateway": self.installed.gateway_address,
+            "meshproof": meshproof.__version__,
+        }
+
+    def reach(self) -> list[str]:
+        """Lines that tell how to reach the cluster by hand."""
+        inside = f"nsenter --net={self.bed.namespace} " if self.bed.namespace else ""
+        return [
+            f"kubectl: {inside}env KUBECONFIG={self.bed.kubeconfig} kubectl get pods -A",
+            f"books:   {inside}curl -H 'Host: goapi.apps.svc.cluster.local' http://{self.installed.gateway_address}/books",
+        ]
+
+
+@contextmanager
+def standing(settings: Settings, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
+    """The mesh for the length of the block, in the bed's network namespace.
+
+    Setting up is recorded on `timeline`, taking down on `farewell`.
+
+    A cluster that this run created is deleted afterwards, unless it is to be kept. Of a borrowed cluster exactly what
+    this run installed is removed. A kept one stays as it is.
+    """
+    session_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    bed = lifecycle.borrow(settings) if settings.borrowed else lifecycle.obtain(settings, timeline)
+    try:
+        with namespace.entered(bed.namespace):
+            cluster = Cluster(bed.kubeconfig, bed.context, settings.timeouts)
+            with cluster:
+                context = None
+                installed = describe(cluster)
+                if installed is None:
+                    context = _context(settings, bed, cluster)
+                    installed = set_up(context, timeline)
+                if settings.keep_cluster and bed.created:
+                    lifecycle.lend(settings, bed)
+                try:
+                    yield Mesh(settings, bed, cluster, installed, session_id)
+                finally:
+                    if bed.borrowed and context is not None and not settings.keep_cluster:
+                        tear_down(context, farewell)
+    finally:
+        lifecycle.release(settings, bed, farewell)
+
+
+def _context(settings: Settings, bed: Bed, cluster: Cluster) -> StackContext:
+    if bed.images is None:
+        raise UsageError("a borrowed cluster needs istioctl", remedy="not possible yet")
+    pilot = bed.images.catalogue.image("istio-pilot")
+    return StackContext(
+        cluster=cluster,
+        settings=settings,
+        run_id=bed.run_id,
+        kubeconfig=bed.kubeconfig,
+        istioctl=bed.images.tools["istioctl"],
+        metallb_manifest=bed.images.module_file("metallb", "config/manifests/metallb-native.yaml"),
+        pool=str(bed.pool),
+        istio_hub=pilot.hub,
+        istio_tag=pilot.tag,
+        from_source=bed.images.source is ImageChoice.SOURCE,
+        ingress_node=bool(cluster.list("Node", labels="meshproof.dev/ingress=true")),
+        kube_context=bed.context,
+    )

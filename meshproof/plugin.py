@@ -1,0 +1,169 @@
+"""The pytest plugin: options, fixtures, and how results are kept. The only module that pytest knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from meshproof.errors import MeshproofError, UsageError
+from meshproof.interrupts import terminate_like_interrupt
+from meshproof.mesh import MESH_NAMESPACES, Mesh, standing
+from meshproof.report import diagnostics
+from meshproof.report.evidence import Evidence, as_plain
+from meshproof.report.files import flat, point_latest, write_timeline
+from meshproof.report.recorder import promise_of, reason_of, verdict_of
+from meshproof.report.results import CheckResult, Results, Verdict
+from meshproof.report.summary import summary_lines
+from meshproof.settings import Settings, load_settings
+from meshproof.timeline import Timeline
+from meshproof.timeline.live import live
+
+__all__ = ["evidence", "mesh", "settings"]
+
+_EVIDENCE = pytest.StashKey[Evidence]()
+_RUN = pytest.StashKey["_Run"]()
+_OPTIONS = (
+    *("cluster_name", "keep_cluster", "kubeconfig", "context", "kind_bin", "kind_image"),
+    *("images", "workers", "metallb", "pool", "reports"),
+)
+
+
+@dataclass
+class _Run:
+    """What this pytest session knows of its run."""
+
+    settings: Settings
+    timeline: Timeline = field(default_factory=Timeline)
+    results: Results = field(default_factory=Results)
+    mesh: Mesh | None = None
+    diagnosed: int = 0
+
+    @property
+    def folder(self) -> Path:
+        """Where this run's reports go."""
+        return self.mesh.reports if self.mesh else self.settings.reports / "set-up"
+
+
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Options of the same names as pytest-kind's mean the same."""
+    pluginmanager.set_blocked("pytest-kind-ng")  # its options would clash; only its KindCluster class is used
+    pluginmanager.set_blocked("pytest-kind")
+    group = parser.getgroup("meshproof", "meshproof: prove what a service mesh promises")
+    add = group.addoption
+    add("--cluster-name", metavar="NAME", help="name of the kind cluster (default: cluster-istio)")
+    add("--keep-cluster", action="store_true", default=None, help="keep the cluster; later runs take it over")
+    add("--kubeconfig", metavar="FILE", help="test the cluster of this kubeconfig instead of creating one")
+    add("--context", metavar="NAME", help="test the cluster of this kubeconfig context instead of creating one")
+    add("--kind-bin", metavar="FILE", help="the kind program to use instead of our pinned one")
+    add("--kind-image", metavar="REFERENCE", help="the node image to use instead of our pinned one")
+    add("--images", metavar="SOURCE", help="registry, source or auto: where images come from (default: auto)")
+    add("--workers", metavar="N", help="worker nodes beside the control plane (default: 0)")
+    add("--metallb", metavar="VERSION", help="MetalLB's version (default: 0.15.2)")
+    add("--pool", metavar="FIRST-LAST", help="addresses for MetalLB (default: free ones of the docker network)")
+    add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the settings; bad ones end the session with exit code 2 before anything is created."""
+    try:
+        settings = load_settings(**{name: config.getoption(name, default=None) for name in _OPTIONS})
+    except UsageError as error:
+        pytest.exit(str(error), returncode=error.exit_code)
+    config.stash[_RUN] = _Run(settings)
+
+
+@pytest.fixture(scope="session")
+def settings(request: pytest.FixtureRequest) -> Settings:
+    """The settings of this run."""
+    return request.config.stash[_RUN].settings
+
+
+@pytest.fixture(scope="session")
+def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
+    """The mesh under test, standing: created, taken over or borrowed, as the options say."""
+    run = request.config.stash[_RUN]
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+    terminate_like_interrupt()
+    farewell = Timeline()
+    setup = standing(run.settings, run.timeline, farewell)
+    try:
+        with capture.global_and_fixture_disabled(), live(run.timeline):
+            run.mesh = setup.__enter__()
+    except MeshproofError as error:
+        write_timeline(run.timeline, run.folder)
+        pytest.exit(str(error), returncode=error.exit_code)
+    run.results.facts = run.mesh.facts()
+    write_timeline(run.timeline, run.folder)
+    _add_junit_properties(request.config, run.results.facts)
+    try:
+        yield run.mesh
+    finally:
+        with capture.global_and_fixture_disabled(), live(farewell):
+            setup.__exit__(None, None, None)
+
+
+@pytest.fixture
+def evidence(request: pytest.FixtureRequest) -> Evidence:
+    """Where a check keeps what it saw."""
+    return request.node.stash.setdefault(_EVIDENCE, Evidence())  # type: ignore[no-any-return]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn each test's end into a result with its verdict, reason and evidence."""
+    report = yield
+    run = item.config.stash[_RUN]
+    if run.mesh is None or (report.when != "call" and report.passed):
+        return report
+    error = call.excinfo.value if call.excinfo else None
+    verdict = verdict_of(report, error)
+    report.user_properties.append(("verdict", verdict.value))
+    kept = item.stash.get(_EVIDENCE, Evidence())
+    folder = None
+    if verdict in (Verdict.VIOLATE, Verdict.INVALID) and run.diagnosed < diagnostics.LIMIT:
+        run.diagnosed += 1
+        folder = run.folder / "diagnostics" / re.sub(r"[^\w.-]+", "-", item.name)
+        diagnostics.collect(run.mesh.cluster, MESH_NAMESPACES, folder, {"network": as_plain(run.mesh.bed.network)})
+        report.sections.append(("diagnostics", str(folder)))
+    reason = reason_of(report, error)
+    run.results.checks.append(
+        CheckResult(
+            check=item.nodeid,
+            promise=promise_of(item),
+            verdict=verdict,
+            reason=reason,
+            seconds=round(call.duration, 3),
+            evidence=tuple(kept.items),
+            diagnostics=str(folder) if folder else None,
+        )
+    )
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what was proven, what was not and why, and where to read more."""
+    run = config.stash.get(_RUN, None)
+    if run is None or run.mesh is None:
+        return
+    run.results.write(run.folder / "results.json")
+    point_latest(run.settings.reports, run.folder)
+    terminalreporter.section("meshproof", sep="=")
+    for line in summary_lines(run.results, run.mesh.reach(), run.folder):
+        terminalreporter.write_line(line)
+
+
+def _add_junit_properties(config: pytest.Config, facts: dict[str, Any]) -> None:
+    from _pytest.junitxml import xml_key
+
+    xml = config.stash.get(xml_key, None)
+    if xml is not None:
+        for name, value in flat(facts):
+            xml.add_global_property(name, value)
