@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from meshproof.errors import InvalidMeasurement
 from meshproof.mesh import APPS, OUTSIDE, Mesh
 from meshproof.report.evidence import Evidence
+from meshproof.waiting import eventually
 
 PROMISED = ("alpine", "goapi", "text-to-speech", "text-to-speech-canary")
 
@@ -21,14 +23,21 @@ def test_every_pod_in_apps_has_a_sidecar(mesh: Mesh, evidence: Evidence) -> None
 
 def test_istiod_reports_every_sidecar_as_synced(mesh: Mesh, evidence: Evidence) -> None:
     """Every pod in apps and the gateway is connected to istiod and has accepted all that it was sent."""
-    expected = {f"{pod.name}.{pod.namespace}" for pod in mesh.pods(APPS)}
-    expected |= {f"{pod.name}.{pod.namespace}" for pod in mesh.pods("istio-system") if pod.has_proxy}
-    states = mesh.proxy_sync()
-    evidence.add("proxies", states)
-    missing = expected - {state.proxy for state in states}
-    assert not missing, f"not connected to istiod: {', '.join(sorted(missing))}"
-    for state in states:
-        assert state.settled or state.proxy not in expected, f"{state.proxy} is not in sync: {state}"
+    expected = {f"{pod.name}.{pod.namespace}" for pod in mesh.pods(APPS) if pod.has_proxy}
+    expected.add(f"{mesh.gateway_pod.name}.istio-system")
+    if len(expected) < 2:
+        raise InvalidMeasurement("no pod in apps has a sidecar that could be in sync")
+
+    def settled() -> bool:  # a push that is on its way has some seconds to arrive
+        states = {state.proxy: state for state in mesh.proxy_sync()}
+        missing = expected - states.keys()
+        assert not missing, f"not connected to istiod: {', '.join(sorted(missing))}"
+        behind = [str(states[proxy]) for proxy in sorted(expected) if not states[proxy].settled]
+        assert not behind, f"not in sync: {'; '.join(behind)}"
+        evidence.add("proxies", list(states.values()))
+        return True
+
+    eventually(settled, timeout=mesh.timeouts.configuration_sync, what="every proxy is in sync with istiod")
 
 
 def test_a_pod_outside_has_no_sidecar(mesh: Mesh, evidence: Evidence) -> None:

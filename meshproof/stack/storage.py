@@ -1,0 +1,58 @@
+"""Storage: nothing is installed, the cluster's own default StorageClass is proven to be there."""
+
+from __future__ import annotations
+
+from meshproof.errors import UsageError
+from meshproof.manifests import Manifest
+from meshproof.stack.component import Component
+from meshproof.stack.context import StackContext
+from meshproof.stack.evidence import namespace_evidence
+from meshproof.stack.rollout import expect_rolled_out
+
+__all__ = ["Storage"]
+
+_DEFAULT = "storageclass.kubernetes.io/is-default-class"
+# kind's own provisioner, and the Deployment that stands behind it; others are taken at their word.
+_PROVISIONERS: dict[str, Manifest] = {
+    "rancher.io/local-path": {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "local-path-provisioner", "namespace": "local-path-storage"},
+    }
+}
+
+
+class Storage(Component):
+    """Ready when there is a default StorageClass and, where we know it, its provisioner runs."""
+
+    name = "storage"
+
+    def check(self, context: StackContext) -> None:
+        """There is a default StorageClass."""
+        _default_class(context)
+
+    def summary(self, context: StackContext) -> str:
+        """The class that volumes will be of."""
+        return f"StorageClass {_default_class(context)['metadata']['name']}"
+
+    def ready(self, context: StackContext) -> None:
+        """The provisioner is rolled out."""
+        provisioner = _PROVISIONERS.get(_default_class(context)["provisioner"])
+        if provisioner is not None and context.find(provisioner) is not None:
+            expect_rolled_out(context.cluster, provisioner, can_pull=not context.from_source)
+
+    def diagnose(self, context: StackContext) -> dict[str, str]:
+        """The provisioner's namespace, where it has one of its own."""
+        return namespace_evidence(context.cluster, "local-path-storage")
+
+
+def _default_class(context: StackContext) -> Manifest:
+    classes = context.cluster.list("StorageClass", api_version="storage.k8s.io/v1")
+    for storage_class in classes:
+        if (storage_class["metadata"].get("annotations") or {}).get(_DEFAULT) == "true":
+            return storage_class
+    raise UsageError(
+        "the cluster has no default StorageClass, and text-to-speech needs a volume",
+        seen=", ".join(item["metadata"]["name"] for item in classes) or "no StorageClass at all",
+        remedy=f"annotate one with {_DEFAULT}=true",
+    )

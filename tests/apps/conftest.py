@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from app_process import APPS, CANARY
+
+from meshproof.programs import run
+
+Command = tuple[str | Path, ...]
+
+
+@pytest.fixture(scope="session")
+def go() -> str:
+    found = shutil.which("go")
+    if found is None:
+        pytest.skip("there is no Go on PATH: the apps in Go are not tested here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def compiled(go: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Command]:
+    """Compiles an app in Go, once."""
+    made: dict[str, Command] = {}
+
+    def compile_app(name: str) -> Command:
+        if name not in made:
+            program = tmp_path_factory.mktemp(name) / name
+            run([go, "build", "-o", program, "."], cwd=APPS / name, env={"CGO_ENABLED": "0"}, timeout=600)
+            made[name] = (program,)
+        return made[name]
+
+    return compile_app
+
+
+@pytest.fixture(params=["v1", "v2"])
+def version(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def command(version: str, request: pytest.FixtureRequest) -> Command:
+    """What starts that version of text-to-speech."""
+    if version == "v2":
+        return CANARY
+    compile_app: Callable[[str], Command] = request.getfixturevalue("compiled")
+    return compile_app("text-to-speech")
