@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,11 +20,13 @@ from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
 from meshproof.probe import (
     SIDECAR_USER,
+    Answered,
     Entry,
     HostVantage,
     PodVantage,
     Proxy,
     ProxySync,
+    Refused,
     Request,
     find,
     proxy_sync,
@@ -146,6 +148,17 @@ class Mesh:
             raise InvalidMeasurement(f"no pod of {namespace}/{workload} is ready")
         return ready[0]
 
+    def a_pod_to_replace(self, workload: str) -> Pod:
+        """A ready pod that a check may delete, since another like it will come.
+
+        Raises InvalidMeasurement when there is none, or when its successor would get no sidecar.
+        """
+        namespace = self.cluster.get("Namespace", APPS) or {}
+        injection = namespace.get("metadata", {}).get("labels", {}).get("istio-injection")
+        if injection != "enabled":
+            raise InvalidMeasurement(f"a new pod in {APPS} would get no sidecar", seen=f"istio-injection: {injection}")
+        return self.a_pod_of(workload)
+
     def all_pods(self, namespace: str) -> tuple[Pod, ...]:
         """All pods of a namespace, also those on their way out."""
         return pods(self.cluster, namespace)
@@ -161,6 +174,19 @@ class Mesh:
     def proxy_sync(self) -> list[ProxySync]:
         """What istiod says of every proxy."""
         return proxy_sync(self.cluster)
+
+    def through_gateway(self, *requests: Request, parallel: int = 4) -> list[Answered]:
+        """The gateway's answers to requests from the host; their URLs give host name and port.
+
+        Raises InvalidMeasurement when the gateway's address cannot be connected to: then nothing behind it was asked.
+        """
+        address = self.gateway_address
+        outcomes = self.host.send_all([replace(request, connect_to=address) for request in requests], parallel=parallel)
+        for outcome in outcomes:
+            if isinstance(outcome, Refused) and outcome.peer is None:
+                raise InvalidMeasurement(f"the gateway's address {address} cannot be connected to", seen=outcome)
+            assert isinstance(outcome, Answered), f"through the gateway at {address}: {outcome}"
+        return [outcome for outcome in outcomes if isinstance(outcome, Answered)]
 
     @property
     def gateway_pod(self) -> Pod:

@@ -30,7 +30,7 @@ class Timeouts(BaseModel):
     kind_served: Seconds = 30
     object_gone: Seconds = 60
     rollout: Seconds = 120
-    load_balancer_address: Seconds = 60
+    load_balancer_address: Seconds = 30
     configuration_sync: Seconds = 30
     request: Seconds = 10
     exec: Seconds = 30

@@ -12,7 +12,7 @@ from meshproof.manifests import Manifest
 from meshproof.mesh import Mesh
 from meshproof.probe import Answered, Request
 from meshproof.probe.address import LoadBalancer
-from meshproof.probe.arp import who_has
+from meshproof.probe.arp import forget, who_has
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import consistently, eventually
 
@@ -39,9 +39,12 @@ def service(name: str, address: str | None = None) -> Manifest:
 def assigned(mesh: Mesh, name: str, namespace: str = NAMESPACE) -> LoadBalancer:
     """The Service, as soon as it has an address."""
 
+    assert _pools(mesh), f"Service {namespace}/{name} cannot get an address: there is no IPAddressPool"
+
     def look() -> LoadBalancer:
         state = mesh.load_balancer(namespace, name)
-        assert state is not None and not state.pending, f"Service {namespace}/{name} is pending: {_last_word(state)}"
+        assert state is not None, f"there is no Service {namespace}/{name}"
+        assert not state.pending, f"Service {namespace}/{name} is pending: {_why_pending(mesh, state)}"
         return state
 
     return eventually(
@@ -49,8 +52,16 @@ def assigned(mesh: Mesh, name: str, namespace: str = NAMESPACE) -> LoadBalancer:
     )
 
 
-def _last_word(state: LoadBalancer | None) -> str:
-    return state.events[-1][1] if state and state.events else "nothing was said about it"
+def _why_pending(mesh: Mesh, state: LoadBalancer | None) -> str:
+    """MetalLB's own word for it, or that there is no pool at all, of which MetalLB does not speak."""
+    reasons = state.messages("AllocationFailed") if state else []
+    if not _pools(mesh):
+        return "there is no IPAddressPool"
+    return reasons[-1] if reasons else "MetalLB says nothing about it"
+
+
+def _pools(mesh: Mesh) -> list[str]:
+    return [pool["metadata"]["name"] for pool in mesh.cluster.list("IPAddressPool", "metallb-system")]
 
 
 @contextmanager
@@ -59,7 +70,7 @@ def gateway_state(mesh: Mesh) -> Iterator[LoadBalancer]:
     state = mesh.load_balancer(*GATEWAY)
     if state is None:
         raise InvalidMeasurement("there is no Service istio-system/istio-ingressgateway")
-    assert not state.pending, f"the gateway's Service is pending: {_last_word(state)}"
+    assert not state.pending, f"the gateway's Service is pending: {_why_pending(mesh, state)}"
     yield state
 
 
@@ -70,8 +81,7 @@ def test_gateway_has_an_address_of_the_pool(mesh: Mesh, evidence: Evidence) -> N
         evidence.add("pool", str(mesh.pool))
         assert str(gateway.address) in mesh.pool, f"{gateway.address} is not in the pool {mesh.pool}"
         assert "IPAllocated" in gateway.reasons("metallb-controller"), f"no word of MetalLB: {gateway.events}"
-    pools = [pool["metadata"]["name"] for pool in mesh.cluster.list("IPAddressPool", "metallb-system")]
-    assert "ip-pool" in pools, f"the pool ip-pool is gone; pools: {pools or 'none'}"
+    assert "ip-pool" in _pools(mesh), f"the pool ip-pool is gone; pools: {_pools(mesh) or 'none'}"
 
 
 def test_gateway_address_is_announced_by_a_speaker(mesh: Mesh, evidence: Evidence) -> None:
@@ -120,6 +130,7 @@ def test_gateway_answers_from_here(mesh: Mesh, scheme: str, evidence: Evidence) 
     """The gateway answers on both ports from where the tests run; on 443 with the certificate from the Secret."""
     with gateway_state(mesh) as gateway:
         host = f"[{gateway.address}]" if ":" in str(gateway.address) else str(gateway.address)
+    forget(str(gateway.address))  # what the kernel remembers would hide that nobody announces the address any more
     # The path is nobody's; only the gateway has to be well, whatever is behind it.
     outcome = mesh.host.send(Request(f"{scheme}://{GOAPI}/", connect_to=host, host="nobody.example"))
     evidence.add("outcome", outcome)
@@ -138,6 +149,7 @@ def test_second_service_gets_another_address(mesh: Mesh, evidence: Evidence) -> 
         evidence.add("second", second)
         assert str(second.address) in mesh.pool, f"{second.address} is not in the pool {mesh.pool}"
         assert second.address != gateway.address, f"two Services have the address {second.address}"
+        forget(str(second.address))
 
         def answers() -> bool:
             outcome = mesh.host.send(Request(f"http://{second.address}/"))

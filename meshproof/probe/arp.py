@@ -7,16 +7,17 @@ import ipaddress
 import socket
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from meshproof.errors import InvalidMeasurement
 
-__all__ = ["neighbours", "who_has"]
+__all__ = ["forget", "neighbours", "who_has"]
 
 _ETHERTYPE_ARP = 0x0806
 _REQUEST, _REPLY = 1, 2
 _BROADCAST = b"\xff" * 6
-_SIOCGIFADDR, _SIOCGIFHWADDR = 0x8915, 0x8927
+_SIOCGIFADDR, _SIOCGIFHWADDR, _SIOCDARP = 0x8915, 0x8927, 0x8953
 _FRAME = struct.Struct("!6s6sHHHBBH6s4s6s4s")
 
 
@@ -47,6 +48,15 @@ def who_has(address: str, *, seconds: float = 1.0) -> str | None:
             if answer := _await_answer(link, target, seconds / 3):
                 return answer
     return None
+
+
+def forget(address: str) -> None:
+    """Let the kernel ask anew for an IPv4 address; without the right to do so, it goes on with what it remembers."""
+    entry = struct.pack("HH4s8x", socket.AF_INET, 0, socket.inet_aton(address)) + bytes(16 + 4 + 16)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for name in (name for _, name in socket.if_nameindex()):
+            with suppress(OSError):  # not known on this interface, or not permitted
+                fcntl.ioctl(probe.fileno(), _SIOCDARP, entry + struct.pack("16s", name.encode()))
 
 
 def neighbours(table: Path = Path("/proc/net/arp")) -> dict[str, str]:

@@ -6,14 +6,14 @@ import base64
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from meshproof.errors import MeshproofError
 from meshproof.probe.outcome import Answered, Outcome, Reason, Refused, folded
 from meshproof.probe.request import Request
 
-__all__ = ["CurlFailed", "outcomes", "script"]
+__all__ = ["CurlFailed", "batches", "outcomes", "script"]
 
 # Exit codes: https://curl.se/libcurl/c/libcurl-errors.html
 _REASONS = {
@@ -40,6 +40,8 @@ _REASONS = {
 # Ours, not the other side's: bad options, files that cannot be read or written, no memory, an unknown feature.
 _OWN_FAULTS = {2, 3, 4, 23, 26, 27, 37, 41, 43, 45, 48, 58, 59, 77, 82}
 _TRACE_LINES = 40
+# Linux takes at most 128 KiB in one word of a command line; the rest is room for the options.
+_SCRIPT_SIZE = 100_000
 
 
 class CurlFailed(MeshproofError):
@@ -56,7 +58,7 @@ def script(
     """
     common = [
         *prefix,
-        *("curl", "-q", "-sS", "-v", "-i", "--globoff", "--path-as-is", "--noproxy", "*", "--no-keepalive"),
+        *("curl", "-q", "-sS", "-v", "-i", "--globoff", "--path-as-is", "--noproxy", "*"),
         *("-w", f"{boundary}%{{json}}{boundary}%{{stderr}}{boundary}", *options),
     ]
     lines = [f'send() {{ {shlex.join(common)} "$@"; }}']
@@ -68,6 +70,22 @@ def script(
             body = base64.b64encode(request.body).decode()
             lines.append(f"printf %s {shlex.quote(body)} | base64 -d | send --data-binary @- {arguments}")
     return "\n".join([*lines, "exit 0"])
+
+
+def batches(requests: Sequence[Request], size: int = _SCRIPT_SIZE) -> Iterator[list[Request]]:
+    """The requests in order, in batches whose scripts stay below `size` characters as far as single requests do."""
+    batch: list[Request] = []
+    length = 0
+    for request in requests:
+        # Quoting a quote makes five characters of one.
+        needed = 5 * sum(map(len, _arguments(request))) + 2 * len(request.body or b"") + 100
+        if batch and length + needed > size:
+            yield batch
+            batch, length = [], 0
+        batch.append(request)
+        length += needed
+    if batch:
+        yield batch
 
 
 def _arguments(request: Request) -> list[str]:

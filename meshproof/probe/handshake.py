@@ -192,7 +192,7 @@ def _logs(
             for proxy, log in zip(proxies, pool.map(lambda p: p.access_log(since), proxies), strict=True):
                 logs[proxy.pod] = log
         everything = [entry for log in logs.values() for entry in log]
-        seen = {entry.get("request_id") for entry in everything}
+        seen = {entry.get("request_id") for entry in everything if _is_inbound(entry)}
         return expected <= seen and sum(_is_refusal(entry) for entry in everything) >= resets
 
     try:
@@ -207,6 +207,11 @@ def _is_refusal(entry: Entry) -> bool:
     return "NR" in str(entry.get("response_flags") or "").split(",") and _NO_CHAIN in map(str, words)
 
 
+def _is_inbound(entry: Entry) -> bool:
+    """A server's line; the client's own proxy logs the same request on its way out."""
+    return str(entry.get("upstream_cluster") or "").startswith("inbound|")
+
+
 def _with_entries(attempts: Sequence[Attempt], logs: dict[str, list[Entry]]) -> list[Attempt]:
     return [
         Attempt(
@@ -217,7 +222,7 @@ def _with_entries(attempts: Sequence[Attempt], logs: dict[str, list[Entry]]) -> 
                 (pod, entry)
                 for pod, log in logs.items()
                 for entry in find(log, request_id=attempt.outcome.request_id)
-                if str(entry.get("upstream_cluster") or "").startswith("inbound|")
+                if _is_inbound(entry)
             ),
         )
         for attempt in attempts

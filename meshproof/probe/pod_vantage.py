@@ -9,7 +9,7 @@ from typing import Protocol
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import ClusterError, ExecResult
-from meshproof.probe.curl import CurlFailed, outcomes, script
+from meshproof.probe.curl import CurlFailed, batches, outcomes, script
 from meshproof.probe.outcome import Outcome
 from meshproof.probe.request import Request
 from meshproof.timeouts import Timeouts
@@ -43,7 +43,7 @@ class Executor(Protocol):
 
 
 class PodVantage:
-    """Sends from a container that has sh and curl 7.76 or later; many requests cost one exec.
+    """Sends from a container that has sh and curl 7.76 or later; about a hundred requests cost one exec.
 
     `user` runs curl as another user by the words of `switch_user`. `options` are further words for curl, such as
     ("--cacert", "/etc/ca.pem").
@@ -86,6 +86,9 @@ class PodVantage:
         return [outcome for outcome in found if outcome is not None]
 
     def _send_in_turn(self, requests: Sequence[Request]) -> list[Outcome]:
+        return [outcome for batch in batches(requests) for outcome in self._send_batch(batch)]
+
+    def _send_batch(self, requests: Sequence[Request]) -> list[Outcome]:
         boundary = f"=={uuid.uuid4().hex}=="
         argv = ["sh", "-c", script(requests, boundary, prefix=self._prefix, options=self._options)]
         timeout = sum(request.timeout for request in requests) + self._cluster.timeouts.exec

@@ -122,18 +122,10 @@ class Proxy:
         }
 
     def certificates(self) -> list[Certificate]:
-        """The proxy's own certificates."""
+        """The certificates that the proxy presents; each once, however many TLS contexts use it."""
         document = self._json("certs")
-        return [
-            Certificate(
-                identities=tuple(name["uri"] for name in chain.get("subject_alt_names") or [] if "uri" in name),
-                serial=chain.get("serial_number", ""),
-                valid_from=datetime.fromisoformat(chain["valid_from"]),
-                expires=datetime.fromisoformat(chain["expiration_time"]),
-            )
-            for certificate in document.get("certificates") or []
-            for chain in certificate.get("cert_chain") or []
-        ]
+        chains = [chain for entry in document.get("certificates") or [] for chain in entry.get("cert_chain") or []]
+        return list(dict.fromkeys(_certificate(chain) for chain in chains))
 
     def server_info(self) -> dict[str, Any]:
         """Version, state ("LIVE"), command line, uptime."""
@@ -184,6 +176,15 @@ def _endpoint(cluster: str, host: dict[str, Any]) -> Endpoint:
         connections=stats.get("cx_total", 0),
         connect_failures=stats.get("cx_connect_fail", 0),
         weight=int(host.get("weight") or 0),
+    )
+
+
+def _certificate(chain: dict[str, Any]) -> Certificate:
+    return Certificate(
+        identities=tuple(name["uri"] for name in chain.get("subject_alt_names") or [] if "uri" in name),
+        serial=chain.get("serial_number", ""),
+        valid_from=datetime.fromisoformat(chain["valid_from"]),
+        expires=datetime.fromisoformat(chain["expiration_time"]),
     )
 
 

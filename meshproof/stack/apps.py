@@ -10,18 +10,7 @@ from meshproof.stack.context import StackContext
 from meshproof.stack.istio import has_sidecar
 from meshproof.stack.rollout import expect_rolled_out
 
-__all__ = ["Apps", "Namespaces", "Outside", "Routes"]
-
-
-class Namespaces(Component):
-    """The namespaces of all that follows, before anything is put into them."""
-
-    name = "namespaces"
-    files = ("istio/namespace.yaml", "apps", "outside")
-
-    def manifests(self, context: StackContext) -> list[Manifest]:
-        """The Namespace objects of the other components' files."""
-        return [manifest for manifest in super().manifests(context) if manifest["kind"] == "Namespace"]
+__all__ = ["Apps", "Outside", "Routes"]
 
 
 class Routes(Component):
@@ -41,7 +30,7 @@ class Apps(Component):
 
     def ready(self, context: StackContext) -> None:
         """All Deployments are rolled out and no pod was missed by the injector."""
-        _expect_all(context, self.manifests(context))
+        _expect_all(context, self.objects(context))
         for pod in context.cluster.list("Pod", "apps", api_version="v1"):
             if not has_sidecar(pod):
                 raise Hopeless(f"pod apps/{pod['metadata']['name']} was given no sidecar")
@@ -51,12 +40,12 @@ class Outside(Component):
     """A client and a plain responder without sidecars, so that what the mesh refuses can be told from what is down."""
 
     name = "outside"
-    after = frozenset({"namespaces"})
+    after = frozenset({"namespaces", "service network"})
     files = ("outside",)
 
     def ready(self, context: StackContext) -> None:
         """Both are rolled out."""
-        _expect_all(context, self.manifests(context))
+        _expect_all(context, self.objects(context))
 
 
 def _expect_all(context: StackContext, manifests: Sequence[Manifest]) -> None:

@@ -21,7 +21,7 @@ def refuse_conflicts(context: StackContext, components: Iterable[Component]) -> 
     """
     conflicts: dict[str, None] = {}  # several components may name one object
     missing_namespaces: set[str] = set()
-    for manifest in _namespaces_first([m for component in components for m in component.manifests(context)]):
+    for manifest in _namespaces_first([m for component in components for m in component.objects(context)]):
         metadata = manifest["metadata"]
         namespace = metadata.get("namespace")
         if namespace in missing_namespaces:

@@ -29,10 +29,17 @@ class Component:
     """The components that have to be ready before its installation begins."""
     files: tuple[str, ...] = ()
     """Files and folders of fixtures/manifests."""
+    _objects: Sequence[Manifest] | None = None
 
     def manifests(self, context: StackContext) -> Sequence[Manifest]:
         """The objects that it creates, as far as they are known beforehand. Reads files, never the cluster."""
         return context.load(*self.files)
+
+    def objects(self, context: StackContext) -> Sequence[Manifest]:
+        """The same, read once and kept: `ready` looks at them several times a second. Not to be changed."""
+        if self._objects is None:
+            self._objects = self.manifests(context)
+        return self._objects
 
     def check(self, context: StackContext) -> None:
         """Look at the cluster before anything is applied to it.
@@ -59,16 +66,16 @@ class Component:
 
     def summary(self, context: StackContext) -> str:
         """A few words about what is there, once it is ready."""
-        return f"{len(self.manifests(context))} objects"
+        return f"{len(self.objects(context))} objects"
 
     def diagnose(self, context: StackContext) -> dict[str, str]:
         """What explains why it is not ready, title to text; asked once, when it failed."""
         evidence: dict[str, str] = {}
-        for namespace in sorted({manifest["metadata"].get("namespace") or "" for manifest in self.manifests(context)}):
+        for namespace in sorted({manifest["metadata"].get("namespace") or "" for manifest in self.objects(context)}):
             if namespace:
                 evidence |= namespace_evidence(context.cluster, namespace)
         return evidence
 
     def remove(self, context: StackContext) -> None:
         """Delete from a borrowed cluster what this run created there."""
-        context.delete_own(self.manifests(context))
+        context.delete_own(self.objects(context))

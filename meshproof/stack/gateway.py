@@ -54,7 +54,7 @@ class Gateway(Component):
 
     def ready(self, context: StackContext) -> None:
         """The proxy has its configuration from istiod, which is what its readiness means."""
-        for workload in self.manifests(context):
+        for workload in self.objects(context):
             if workload["kind"] == "Deployment":
                 expect_rolled_out(context.cluster, workload, can_pull=not context.from_source)
 

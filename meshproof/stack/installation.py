@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import meshproof
 from meshproof.errors import MeshproofError
 from meshproof.stack import installed
-from meshproof.stack.apps import Apps, Namespaces, Outside, Routes
+from meshproof.stack.apps import Apps, Outside, Routes
 from meshproof.stack.borrowed import refuse_conflicts
 from meshproof.stack.certificates import Authority
 from meshproof.stack.component import Component
 from meshproof.stack.context import StackContext
+from meshproof.stack.foundations import Definitions, Namespaces, ServiceNetwork
 from meshproof.stack.gateway import Gateway, GatewayAddress
 from meshproof.stack.graph import GROUP, Graph
 from meshproof.stack.installed import Installed
@@ -84,13 +85,16 @@ def tear_down(context: StackContext, timeline: Timeline, *, extra: Sequence[Comp
 
 
 def _components(authority: Authority, address: GatewayAddress) -> list[Component]:
+    metallb, istio = MetalLB(), Istio()
     return [
+        ServiceNetwork(),
         Namespaces(),
-        MetalLB(),
-        Istio(),
+        Definitions([istio, metallb]),
+        istio,
+        metallb,
         Storage(),
         Outside(),
-        AddressPool(),
+        AddressPool(metallb),
         Gateway(authority),
         Routes(),
         Apps(),

@@ -11,7 +11,8 @@ from meshproof.errors import UsageError
 from meshproof.manifests import Manifest, parse_manifests
 from meshproof.stack.component import Component, NotYet
 from meshproof.stack.context import StackContext, run_of
-from meshproof.stack.rollout import expect_established, expect_rolled_out
+from meshproof.stack.foundations import without_definitions
+from meshproof.stack.rollout import expect_rolled_out
 from meshproof.timeline import Step
 from meshproof.waiting import eventually
 
@@ -45,16 +46,11 @@ class Istio(Component):
     """
 
     name = "istio"
-    after = frozenset({"namespaces"})
-
-    def __init__(self) -> None:
-        self._generated: list[Manifest] | None = None
+    after = frozenset({"namespaces", "CRDs", "service network"})
 
     def manifests(self, context: StackContext) -> list[Manifest]:
         """What istioctl installs, as it generates it from the same files."""
-        if self._generated is None:
-            self._generated = generated(context)
-        return self._generated
+        return generated(context)
 
     def check(self, context: StackContext) -> None:
         """Known obstacles, which istioctl would only run into after its whole time-out."""
@@ -74,7 +70,7 @@ class Istio(Component):
         this run's label, and istiod starts while istioctl is still at the CRDs.
         """
         step.note("applying what istioctl generates")
-        context.apply(self.manifests(context))
+        context.apply(without_definitions(self.objects(context)))
 
         def on_line(line: str) -> None:
             progress = _PROGRESS.match(line.strip())
@@ -93,12 +89,10 @@ class Istio(Component):
         )
 
     def ready(self, context: StackContext) -> None:
-        """istiod is rolled out, the CRDs are established, and the injector answers a dry run."""
-        manifests = self.manifests(context)
-        for workload in manifests:
+        """istiod is rolled out, and the injector answers a dry run."""
+        for workload in self.objects(context):
             if workload["kind"] == "Deployment":
                 expect_rolled_out(context.cluster, workload, can_pull=not context.from_source)
-        expect_established(context.cluster, manifests)
         # The answer to a dry run is the pod as the webhooks leave it; nothing is scheduled.
         (pod,) = context.apply([_probe_pod()], dry_run=True)
         if not has_sidecar(pod):
@@ -113,7 +107,7 @@ class Istio(Component):
         namespace = context.load("istio/namespace.yaml")
         if run_of(context.find(namespace[0])) != context.run_id:
             return
-        context.cluster.delete([*self.manifests(context), *_DEFAULT_TAG])
+        context.cluster.delete([*self.objects(context), *_DEFAULT_TAG])
         eventually(
             lambda: not context.cluster.list("Pod", _NAMESPACE, labels="app=istiod", api_version="v1"),
             timeout=context.settings.timeouts.object_gone,

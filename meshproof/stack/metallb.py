@@ -14,8 +14,9 @@ from meshproof.manifests import Manifest, load_manifests
 from meshproof.stack.certificates import Authority
 from meshproof.stack.component import Component
 from meshproof.stack.context import StackContext
+from meshproof.stack.foundations import without_definitions
 from meshproof.stack.overlay import lay_over
-from meshproof.stack.rollout import expect_established, expect_rolled_out
+from meshproof.stack.rollout import expect_rolled_out
 from meshproof.timeline import Step
 
 __all__ = ["AddressPool", "MetalLB"]
@@ -30,6 +31,7 @@ class MetalLB(Component):
     """Controller and speakers. Ready when the webhook accepts the pool in a server-side dry run."""
 
     name = "metallb"
+    after = frozenset({"CRDs", "service network"})
 
     def manifests(self, context: StackContext) -> list[Manifest]:
         """The release's manifest with the overlays."""
@@ -54,24 +56,23 @@ class MetalLB(Component):
         its volume, which takes up to a minute, and the speakers cannot start without the second.
         """
         manifests = self.manifests(context)
-        certificate = _certificate_secret(manifests)
-        if not (context.find(certificate) or {}).get("data"):
+        certificate, memberlist = _certificate_secret(manifests), _memberlist_secret()
+        if (context.find(certificate) or {}).get("data"):
+            manifests.remove(certificate)
+        else:
             certificate["data"] = _webhook_certificate(_webhook_service(manifests))
-        memberlist = _memberlist_secret()
         if context.find(memberlist) is None:
-            manifests.append(memberlist)
+            manifests.insert(0, memberlist)
         step.note(f"applying {len(manifests)} objects")
-        context.apply(manifests)
+        context.apply(without_definitions(manifests))
 
     def ready(self, context: StackContext) -> None:
-        """The controller runs, the CRDs are established, the webhook answers."""
-        manifests = self.manifests(context)
-        for workload in manifests:
+        """The controller runs and the webhook answers."""
+        for workload in self.objects(context):
             if workload["kind"] == "Deployment":
                 expect_rolled_out(context.cluster, workload, can_pull=not context.from_source)
-        expect_established(context.cluster, manifests)
         # Refused or not answered, both are MeshproofErrors and mean: not yet.
-        context.apply(AddressPool().manifests(context), dry_run=True)
+        context.apply(_pool(context), dry_run=True)
 
     def summary(self, context: StackContext) -> str:
         """Its version."""
@@ -83,15 +84,14 @@ class AddressPool(Component):
 
     name = "address pool"
     after = frozenset({"metallb"})
-    files = ("metallb/address-pool.yaml",)
+
+    def __init__(self, metallb: MetalLB) -> None:
+        """`metallb` is the one whose speakers announce the addresses."""
+        self._metallb = metallb
 
     def manifests(self, context: StackContext) -> list[Manifest]:
         """The pool with this cluster's addresses, and its advertisement."""
-        manifests = context.load(*self.files)
-        for manifest in manifests:
-            if manifest["kind"] == "IPAddressPool":
-                manifest["spec"]["addresses"] = [context.pool]
-        return manifests
+        return _pool(context)
 
     def install(self, context: StackContext, step: Step) -> None:
         """Apply the pool; on a cluster of our own, let the gateway's node announce addresses."""
@@ -101,13 +101,21 @@ class AddressPool(Component):
 
     def ready(self, context: StackContext) -> None:
         """Every speaker runs."""
-        for workload in MetalLB().manifests(context):
+        for workload in self._metallb.objects(context):
             if workload["kind"] == "DaemonSet":
                 expect_rolled_out(context.cluster, workload, can_pull=not context.from_source)
 
     def summary(self, context: StackContext) -> str:
         """The addresses."""
         return context.pool
+
+
+def _pool(context: StackContext) -> list[Manifest]:
+    manifests = context.load("metallb/address-pool.yaml")
+    for manifest in manifests:
+        if manifest["kind"] == "IPAddressPool":
+            manifest["spec"]["addresses"] = [context.pool]
+    return manifests
 
 
 def _let_ingress_nodes_announce(context: StackContext) -> None:

@@ -11,6 +11,7 @@ from servers import answer, closed_port, echo, hang, listening, reset
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import ExecFailed, ExecResult, ExecTimeout
 from meshproof.probe import SIDECAR_USER, Answered, PodVantage, Refused, Request
+from meshproof.probe.curl import batches, script
 from meshproof.timeouts import Timeouts
 
 
@@ -138,3 +139,23 @@ def test_words_reach_curl_unchanged(this_machine: Machine) -> None:
     words = shlex.split(this_machine.commands[0][2])
     assert request.url in words
     assert f"x-quote: {request.headers['x-quote']}" in words
+
+
+def test_batches_stay_below_the_limit_of_a_command_line() -> None:
+    requests = [
+        Request(f"http://127.0.0.1/{number}", body=b"x" * 500, headers={"q": "'" * 90}) for number in range(300)
+    ]
+    found = list(batches(requests))
+    assert [request for batch in found for request in batch] == requests
+    assert len(found) > 1
+    assert max(len(script(batch, "boundary")) for batch in found) < 128 * 1024
+
+
+def test_few_requests_are_one_batch() -> None:
+    requests = [Request(f"http://127.0.0.1/{number}") for number in range(40)]
+    assert list(batches(requests)) == [requests]
+
+
+def test_request_that_is_too_big_is_a_batch_of_its_own() -> None:
+    small, big = Request("http://127.0.0.1/"), Request("http://127.0.0.1/", body=b"x" * 1000)
+    assert list(batches([small, big, small], size=1500)) == [[small], [big], [small]]

@@ -115,15 +115,15 @@ def test_stats_are_numbers_by_name() -> None:
     assert proxy({"stats?format=json&filter=rq_total%24": said}).stats("rq_total$") == {"a.rq_total": 2}
 
 
-def test_certificates_with_their_identities() -> None:
+def test_certificates_with_their_identities_each_once() -> None:
     chain = {
         "serial_number": "29b7",
         "subject_alt_names": [{"uri": "spiffe://cluster.local/ns/apps/sa/goapi"}],
         "valid_from": "2026-11-21T10:56:16Z",
         "expiration_time": "2026-11-22T10:56:16Z",
     }
-    root = {"ca_cert": [chain], "cert_chain": []}
-    (found,) = proxy({"certs": {"certificates": [root, {"ca_cert": [], "cert_chain": [chain]}]}}).certificates()
+    root, own = {"ca_cert": [chain], "cert_chain": []}, {"ca_cert": [], "cert_chain": [chain]}
+    (found,) = proxy({"certs": {"certificates": [root, own, own]}}).certificates()
     assert found.identities == ("spiffe://cluster.local/ns/apps/sa/goapi",)
     assert found.expires == datetime(2026, 11, 22, 10, 56, 16, tzinfo=UTC)
 

@@ -76,17 +76,16 @@ def test_request_goes_out_as_asked(vantage: Vantage) -> None:
         )
         head, _, body = answered(vantage, request).body.partition(b"\r\n\r\n")
     first, *lines = head.decode().split("\r\n")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     assert first == "PUT /a/../b?x=[1]&y='%22 HTTP/1.1"
     assert body == b"\x00\xffbody"
-    assert headers.pop("x-empty", None) == "" or "x-empty:" in headers
-    headers.pop("x-empty:", None)
     assert headers == {
         "host": "shop.example.com",
         "accept": "*/*",
         "user-agent": f"meshproof {request.request_id}",
         "x-request-id": request.request_id,
         "x-test": "it's",
+        "x-empty": "",
         "content-length": "6",
     }
 
@@ -195,7 +194,8 @@ def test_refusals_in_the_handshake(vantage: Vantage, behave: Behaviour, reason: 
 def test_plaintext_to_a_tls_server_is_no_answer(vantage: Vantage, server_tls: ssl.SSLContext) -> None:
     with listening(echo, tls=server_tls) as port:
         outcome = refused(vantage, Request(f"http://127.0.0.1:{port}/", timeout=2))
-    assert outcome.reason in (Reason.PROTOCOL, Reason.EMPTY_REPLY, Reason.RESET)
+    # The server's alert is seven bytes, which one client takes for a bad answer and the other for the lack of one.
+    assert outcome.reason in (Reason.PROTOCOL, Reason.EMPTY_REPLY)
 
 
 def test_refusal_keeps_the_status_that_had_come(vantage: Vantage) -> None:

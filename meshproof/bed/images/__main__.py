@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ThreadPoolExecutor, wait
-from pathlib import Path
 
 import docker
 from rich.console import Console
@@ -13,6 +11,7 @@ from rich.table import Table
 
 from meshproof.bed.images import load_catalogue, prepare_images
 from meshproof.errors import MeshproofError
+from meshproof.files import data_root
 from meshproof.settings import load_settings
 from meshproof.timeline import State, Timeline
 
@@ -42,15 +41,11 @@ def main() -> int:
     timeline = Timeline()
     try:
         settings = load_settings()
-        catalogue = load_catalogue(Path.cwd())
-        with Live(_table(timeline), console=console, refresh_per_second=2, transient=False) as live:
-            with ThreadPoolExecutor(1) as pool:
-                work = pool.submit(prepare_images, settings, catalogue, docker.from_env(), timeline)
-                while not work.done():
-                    live.update(_table(timeline))
-                    wait([work], timeout=0.5)
-            live.update(_table(timeline))
-            prepared = work.result()
+        catalogue = load_catalogue(data_root())
+        with Live(get_renderable=lambda: _table(timeline), console=console, refresh_per_second=2):
+            prepared = prepare_images(settings, catalogue, docker.from_env(), timeline)
+    except KeyboardInterrupt:
+        return 130
     except MeshproofError as error:
         console.print(f"[red]{error}[/]")
         return error.exit_code

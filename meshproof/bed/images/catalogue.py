@@ -136,11 +136,6 @@ class Catalogue:
         """The images that have one of the roles."""
         return tuple(image for image in self.images if image.recipe.role in roles)
 
-    @property
-    def part_names(self) -> tuple[str, ...]:
-        """Every part there is."""
-        return tuple(self._parts)
-
     def module(self, name: str) -> tuple[str, str]:
         """A part's Go module and the version of it that this run asks for, pinned or not."""
         entry = self._parts[name]
@@ -148,6 +143,11 @@ class Catalogue:
         if entry.chosen_by:
             return entry.module, self.versions[entry.chosen_by]
         return entry.module, self._pinned(entry, entry.folders[0])
+
+    def option(self, name: str) -> str | None:
+        """The option that chooses a part's version; None when only go.mod does."""
+        chosen_by = self._parts[name].chosen_by
+        return f"--{chosen_by}" if chosen_by else None
 
     def part(self, name: str) -> Part:
         """The part in the version that this run asks for.

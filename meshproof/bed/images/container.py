@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from threading import BoundedSemaphore, Thread
+from threading import Thread
 from typing import Any
 
 import docker
@@ -71,7 +71,6 @@ class EngineImages:
     def __init__(self, client: docker.DockerClient, *, timeout: float) -> None:
         self.client = client
         self._timeout = timeout
-        self._few = BoundedSemaphore(2)
 
     def name(self, image: str, key: str) -> str:
         """What an image of that key is called in the engine."""
@@ -104,7 +103,7 @@ class EngineImages:
         """Build the context, label it with the key, and return the image's name."""
         name = self.name(image, key)
         reader, writer = os.pipe()
-        failed: list[BaseException] = []
+        failed: list[Exception] = []
 
         def feed() -> None:
             try:
@@ -112,10 +111,10 @@ class EngineImages:
                     context.write(stream)
             except BrokenPipeError:
                 pass  # the engine gave up; it says why
-            except OSError as error:
+            except Exception as error:
                 failed.append(error)
 
-        with self._few, os.fdopen(reader, "rb") as source:
+        with os.fdopen(reader, "rb") as source:
             feeder = Thread(target=feed, daemon=True)
             feeder.start()
             answer = self.client.api.build(
@@ -128,27 +127,33 @@ class EngineImages:
                 decode=True,
                 timeout=int(self._timeout),
             )
-            self._follow(image, answer, note)
+            try:
+                self._follow(image, answer, note)
+            except MeshproofError:
+                if not failed:
+                    raise
             feeder.join()
-        if failed:
-            raise MeshproofError(f"image {image}: a file of its context cannot be read", seen=failed[0])
+        if failed:  # half a context may have made an image all the same
+            with suppress(APIError):
+                self.client.images.remove(name)
+            raise MeshproofError(
+                f"image {image}: its context cannot be read", seen=failed[0], remedy="see whether the cache is complete"
+            )
         return name
 
     def build_folder(self, image: str, key: str, folder: Path, note: Callable[[str], None]) -> str:
         """Build a folder with a Dockerfile as it stands."""
         name = self.name(image, key)
-        with self._few:
-            labels = {KEY_LABEL: key, NAME_LABEL: image}
-            answer = self.client.api.build(
-                path=str(folder),
-                tag=name,
-                labels=labels,
-                rm=True,
-                forcerm=True,
-                decode=True,
-                timeout=int(self._timeout),
-            )
-            self._follow(image, answer, note)
+        answer = self.client.api.build(
+            path=str(folder),
+            tag=name,
+            labels={KEY_LABEL: key, NAME_LABEL: image},
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=int(self._timeout),
+        )
+        self._follow(image, answer, note)
         return name
 
     def pull(self, reference: str, note: Callable[[str], None]) -> str:
@@ -176,9 +181,9 @@ class EngineImages:
             age = time.time() - datetime.fromisoformat(image.attrs["Created"]).timestamp()
             if age < older_than or any(tag in keep for tag in image.tags):
                 continue
-            for tag in image.tags:
+            for name in image.tags or [str(image.id)]:
                 with suppress(APIError):  # in use
-                    self.client.images.remove(tag)
+                    self.client.images.remove(name)
 
     def _follow(self, image: str, messages: Iterable[Mapping[str, Any]], note: Callable[[str], None]) -> None:
         said: list[str] = []
@@ -188,4 +193,4 @@ class EngineImages:
                 note(line.splitlines()[0][:80])
             if "error" in message:
                 last = "\n        ".join([*said[-10:], str(message["error"]).strip()])
-                raise MeshproofError(f"image {image} does not build", seen=last)
+                raise MeshproofError(f"image {image} does not build", seen=last, remedy="correct what it is made of")

@@ -8,7 +8,6 @@ import stat
 import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from threading import Lock
 
 from meshproof.bed.images.cache import Cache, key_of
 from meshproof.bed.images.catalogue import Debian
@@ -27,6 +26,10 @@ _LEFT_OUT = [
     "path-exclude=/usr/share/lintian/*",
     "path-exclude=/usr/share/bug/*",
 ]
+_REMEDY = "see whether this machine's Debian mirror can be reached and serves the packages"
+_MERGED_USR = Path("/usr/share/mmdebstrap/hooks/merged-usr")
+# Mounts and processes of its own: whatever ends it, nothing of them stays.
+_APART = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _NOT_IN_LAYERS = ("var/cache/", "var/lib/apt/", "var/log/", "run/", "tmp/", "proc/", "sys/", "dev/", "etc/resolv.conf")
 _NOT_IN_LAYERS_NAMES = (
     "var/lib/dpkg/status-old",
@@ -38,17 +41,16 @@ _NOT_IN_LAYERS_NAMES = (
 
 def root_key(debian: Debian, packages: Sequence[Sequence[str]] = ()) -> str:
     """A key of the root with layers of packages on it, in this order."""
-    return key_of("debian 1", debian.suite, _LEFT_OUT, [sorted(layer) for layer in packages])
+    return key_of("debian 3", debian.suite, _LEFT_OUT, [sorted(layer) for layer in packages])
 
 
 class DebianRoots:
-    """Makes the root and layers of packages as folders of the cache; one at a time."""
+    """Makes the root and layers of packages as folders of the cache. Layers have to be made one at a time."""
 
     def __init__(self, debian: Debian, cache: Cache, *, timeout: float) -> None:
         self._debian = debian
         self._cache = cache
         self._timeout = timeout
-        self._lock = Lock()
 
     def check(self) -> None:
         """Raise UsageError when this machine cannot make a Debian root."""
@@ -67,25 +69,23 @@ class DebianRoots:
 
     def make_root(self, out: Path, note: Callable[[str], None]) -> None:
         """Write `out`/root: the unpacked root, and `out`/layer.tar: the same as a layer."""
-        self.check()
-        root = out / "root"
-        mirrors = _mirrors(self._debian.suite)
-        with self._lock:
-            if not missing_programs(["mmdebstrap"]):
-                note(f"mmdebstrap {self._debian.suite}")
-                words = [f"--dpkgopt={line}" for line in _LEFT_OUT]
-                run(
-                    ["mmdebstrap", "--mode=root", "--variant=apt", *words, self._debian.suite, root, *mirrors],
-                    timeout=self._timeout,
-                )
-            else:
-                note(f"debootstrap {self._debian.suite}")
-                run(["debootstrap", "--variant=minbase", self._debian.suite, root], timeout=self._timeout)
-                (root / "etc/dpkg/dpkg.cfg.d/left-out").write_text("\n".join(_LEFT_OUT) + "\n")
-        for lists in (root / "var/lib/apt/lists", root / "var/cache/apt"):
-            shutil.rmtree(lists, ignore_errors=True)
-            lists.mkdir()
-        (root / "var/lib/apt/lists/partial").mkdir()
+        root, suite = out / "root", self._debian.suite
+        program = "mmdebstrap" if not missing_programs(["mmdebstrap"]) else "debootstrap"
+        note(f"{program} {suite}")
+        if program == "mmdebstrap":
+            options = ["--mode=root", "--variant=apt", '--aptopt=APT::Install-Recommends "false"']
+            if _MERGED_USR.is_dir():  # else a package that merges /usr afterwards comes in, with all of Perl
+                options += [f"--hook-dir={_MERGED_USR}", "--include=usr-is-merged"]
+            options += [f"--dpkgopt={line}" for line in _LEFT_OUT]
+            run([*_APART, program, *options, suite, root, *_mirrors(suite)], timeout=self._timeout, remedy=_REMEDY)
+        else:
+            run([*_APART, program, "--variant=minbase", suite, root], timeout=self._timeout, remedy=_REMEDY)
+            (root / "etc/dpkg/dpkg.cfg.d/left-out").write_text("\n".join(_LEFT_OUT) + "\n")
+            for folder in ("man", "info", "locale"):
+                shutil.rmtree(root / "usr/share" / folder, ignore_errors=True)
+        for folder in ("var/lib/apt/lists", "var/cache/apt"):
+            shutil.rmtree(root / folder, ignore_errors=True)
+            (root / folder).mkdir()
         _pack(root, out / "layer.tar")
 
     def make_layer(
@@ -95,8 +95,7 @@ class DebianRoots:
 
         Writes `out`/root, the files that the installation changed, and `out`/layer.tar, the same as a layer.
         """
-        self.check()
-        with self._lock, self._cache.scratch("chroot") as scratch:
+        with self._cache.scratch("chroot") as scratch:
             for name in ("upper", "work", "merged"):
                 (scratch / name).mkdir()
             script = scratch / "install.sh"
@@ -104,12 +103,12 @@ class DebianRoots:
             below = ":".join(str(path / "root") for path in reversed(lower))
             lists, debs = self._cache.shared("apt-lists"), self._cache.shared("apt-debs")
             run(
-                # Mounts and processes of its own: whatever ends it, nothing of them stays.
-                ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", script, below, lists, debs, *packages],
+                [*_APART, "sh", script, below, lists, debs, *packages],
                 timeout=self._timeout,
                 cwd=scratch,
                 env={"DEBIAN_FRONTEND": "noninteractive", "LC_ALL": "C.UTF-8"},
                 on_line=lambda line: note(line[:80]) if line else None,
+                remedy=_REMEDY,
             )
             without_changes(scratch / "upper")
             (scratch / "upper").rename(out / "root")
@@ -136,8 +135,11 @@ rm -f merged/etc/resolv.conf
 cp -L /etc/resolv.conf merged/etc/resolv.conf
 printf '#!/bin/sh\nexit 101\n' > merged/usr/sbin/policy-rc.d
 chmod 755 merged/usr/sbin/policy-rc.d
-chroot merged apt-get -q update
-chroot merged apt-get -q install --yes --no-install-recommends "$@"
+authorities=/etc/ssl/certs/ca-certificates.crt # for mirrors with https, of which the root may know nothing
+if [ -e $authorities ]; then cp -L $authorities merged/tmp/; fi
+apt="chroot merged apt-get -q -o Acquire::https::CAInfo=/tmp/ca-certificates.crt"
+$apt update
+$apt install --yes --no-install-recommends "$@"
 """
 
 

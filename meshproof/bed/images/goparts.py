@@ -37,12 +37,12 @@ class Refusal:
 class ModuleRefused(MeshproofError):
     """A pinned module is not served (any more)."""
 
-    def __init__(self, refusal: Refusal, part: str, go_mod: Path) -> None:
+    def __init__(self, refusal: Refusal, part: str, remedy: str) -> None:
         self.refusal = refusal
         super().__init__(
             f"the Go module {refusal.module} {refusal.version}, which {part} needs, is not served",
             seen=refusal.reason,
-            remedy=f"choose a neighbouring version in {go_mod} (go get {refusal.module}@VERSION && go mod tidy)",
+            remedy=remedy,
         )
 
 
@@ -114,7 +114,7 @@ def _build(
 def _explained(ended: Completed, name: str, folder: Path) -> MeshproofError:
     refused = refusal(ended.stderr)
     if refused is not None:
-        return ModuleRefused(refused, name, folder / "go.mod")
+        return ModuleRefused(refused, name, _neighbour(refused, folder / "go.mod"))
     said = [line for line in ended.stderr.splitlines() if " " in line and not line.startswith("go: downloading ")]
     return MeshproofError(f"{name} does not compile", seen="\n        ".join(said[-15:]), remedy=f"correct {folder}")
 
@@ -164,4 +164,10 @@ class ModuleFiles:
         if "Dir" in answer:
             return Path(answer["Dir"])
         refused = Refusal(module, f"v{version}", str(answer.get("Error", "no answer")))
-        raise ModuleRefused(refused, part, folder / part / "go.mod")
+        option = self._catalogue.option(part)
+        remedy = f"choose another version with {option}" if option else _neighbour(refused, folder / part / "go.mod")
+        raise ModuleRefused(refused, part, remedy)
+
+
+def _neighbour(refused: Refusal, go_mod: Path) -> str:
+    return f"choose a neighbouring version in {go_mod} (go get {refused.module}@VERSION && go mod tidy)"

@@ -5,21 +5,35 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Event
 
 import psutil
 
 from meshproof.timeline import Step, Timeline
 
-__all__ = ["GROUP", "Made", "Plan", "Product", "carry_out"]
+__all__ = ["GROUP", "Made", "Means", "Plan", "Product", "carry_out"]
 
 GROUP = "images"
-HEAVY_AT_ONCE = 2
-"""Compilations at once: one uses all cores most of the time, two use them while one of them downloads or links."""
+
+
+class Means(StrEnum):
+    """What a product is made with, where that cannot be done any number of times at once."""
+
+    CORES = "cores"
+    APT = "apt"
+    ENGINE = "engine"
+
+
+AT_ONCE = {
+    Means.CORES: 2,  # one compilation uses all cores most of the time, two also while one downloads or links
+    Means.APT: 1,  # runs share what apt has downloaded, and apt locks it
+    Means.ENGINE: 2,
+}
 
 Made = Path | str
 """What a product is once it is there: a folder of the cache, or the name of an image in the engine."""
@@ -33,8 +47,7 @@ class Product:
     after: tuple[str, ...]
     find: Callable[[], Made | None]
     make: Callable[[Mapping[str, Made], Step], Made]
-    heavy: bool = False
-    """Whether making it keeps all cores busy."""
+    means: Means | None = None
 
 
 @dataclass
@@ -85,14 +98,18 @@ def carry_out(order: list[Product], found: Mapping[str, Made], timeline: Timelin
     for product in order:
         waits = tuple(name for name in product.after if name not in made)
         timeline.announce(product.name, group=GROUP, after=waits)
-    cores = BoundedSemaphore(HEAVY_AT_ONCE)
+    free = {means: BoundedSemaphore(number) for means, number in AT_ONCE.items()}
     waiting = list(order)
     running: dict[Future[Made], Product] = {}
     older = {child.pid for child in psutil.Process().children()}
+    stopping = Event()
 
     def make(product: Product, inputs: Mapping[str, Made]) -> Made:
-        with cores if product.heavy else nullcontext(), timeline.step(product.name, group=GROUP) as step:
-            return product.make(inputs, step)
+        with free[product.means] if product.means else nullcontext():
+            if stopping.is_set():
+                raise CancelledError
+            with timeline.step(product.name, group=GROUP) as step:
+                return product.make(inputs, step)
 
     with ThreadPoolExecutor(len(order) or 1, thread_name_prefix="images") as pool:
         try:
@@ -105,8 +122,10 @@ def carry_out(order: list[Product], found: Mapping[str, Made], timeline: Timelin
                 for future in done:
                     made[running.pop(future).name] = future.result()
         except BaseException:
+            stopping.set()
             pool.shutdown(wait=False, cancel_futures=True)
-            _end_children(older)
+            while wait(running, timeout=0.2).not_done:
+                _end_children(older)
             raise
     return made
 

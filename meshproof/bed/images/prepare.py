@@ -9,7 +9,7 @@ from pathlib import Path
 
 import docker
 
-from meshproof.bed.images.cache import KEPT_SECONDS, Cache
+from meshproof.bed.images.cache import Cache
 from meshproof.bed.images.catalogue import Catalogue
 from meshproof.bed.images.container import EngineImages
 from meshproof.bed.images.goparts import ModuleFiles
@@ -27,6 +27,9 @@ __all__ = ["TOOLS", "PreparedImages", "prepare_images"]
 
 TOOLS = {"kind": "kind", "istioctl": "istio"}
 """The programs that a run needs, each with the part that it is compiled from."""
+
+ENGINE_KEPT_SECONDS = 24 * 3600.0
+"""How long the engine keeps images of other versions; they are quickly made again from the cache."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +80,10 @@ def prepare_images(
         node = _node(workshop, settings, source)
         tools = {tool: workshop.part(part) for tool, part in TOOLS.items() if tool != "kind" or not settings.kind_bin}
         order, found = workshop.plan.missing([*tools.values(), node])
+        workshop.check(order)
         made = carry_out(order, found, timeline)
         if order:
-            engine.drop_unused(workshop.image_names, older_than=KEPT_SECONDS)
+            engine.drop_unused(workshop.image_names, older_than=ENGINE_KEPT_SECONDS)
     node_image = str(made[node])
     labels = client.images.get(node_image).labels or {}
     return PreparedImages(

@@ -36,6 +36,7 @@ def install_packages(
         [*argv, *words],
         timeout=timeout,
         cwd=cwd,
+        env={"PIP_CONSTRAINT": "", "UV_CONSTRAINT": ""},  # those of our own environment are not the app's
         remedy="see whether the package index of this machine serves the packages in the versions named",
     )
 

@@ -9,7 +9,7 @@ from meshproof.bed.images.catalogue import Image
 from meshproof.bed.images.container import Context
 from meshproof.bed.images.dockerfile import Compiled, PythonPackages, read_dockerfile
 from meshproof.bed.images.goparts import compile_folder
-from meshproof.bed.images.plan import Made
+from meshproof.bed.images.plan import Made, Means
 from meshproof.bed.images.pypi import install_packages
 from meshproof.bed.images.workshop import Inputs, Workshop, folder_of
 from meshproof.timeline import Step
@@ -113,7 +113,7 @@ def _stage(workshop: Workshop, app: str, folder: Path, key: str, stage: Compiled
 
     if isinstance(stage, Compiled):
         own = key_of("app 1", workshop.toolchain.version, key)
-        return workshop.folder(f"compile {app}", app, own, (), compile_app, heavy=True)
+        return workshop.folder(f"compile {app}", app, own, (), compile_app, means=Means.CORES)
     requirements, python = stage.requirements, workshop.catalogue.debian.python
 
     def install(out: Path, _: Inputs, step: Step) -> None:

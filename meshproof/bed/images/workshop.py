@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from meshproof.bed.images.catalogue import Catalogue
 from meshproof.bed.images.container import Context, EngineImages
 from meshproof.bed.images.debian import DebianRoots, root_key
 from meshproof.bed.images.goparts import ModuleFiles, compile_part, part_key
-from meshproof.bed.images.plan import Made, Plan, Product
+from meshproof.bed.images.plan import Made, Means, Plan, Product
 from meshproof.bed.images.pypi import install_packages
 from meshproof.bed.images.toolchain import Toolchain
 from meshproof.timeline import Step
@@ -45,6 +45,11 @@ class Workshop:
     def __post_init__(self) -> None:
         self._debian = DebianRoots(self.catalogue.debian, self.cache, timeout=self.timeouts.image_build)
 
+    def check(self, products: Iterable[Product]) -> None:
+        """Raise UsageError when this machine lacks what it takes to make them, before any of it is begun."""
+        if any(product.means is Means.APT for product in products):
+            self._debian.check()
+
     def add(
         self,
         title: str,
@@ -53,11 +58,12 @@ class Workshop:
         find: Callable[[], Made | None],
         make: Callable[[Inputs, Step], Made],
         *,
-        heavy: bool = False,
+        means: Means | None = None,
     ) -> str:
-        """Any product."""
+        """Any product. Titles are unique: the same title stands for the same key."""
+        assert self.keys.get(title, key) == key, title
         self.keys[title] = key
-        return self.plan.add(Product(title, tuple(after), find, make, heavy))
+        return self.plan.add(Product(title, tuple(after), find, make, means))
 
     def folder(
         self,
@@ -67,7 +73,7 @@ class Workshop:
         after: Sequence[str],
         write: Callable[[Path, Inputs, Step], None],
         *,
-        heavy: bool = False,
+        means: Means | None = None,
     ) -> str:
         """A folder of the cache that `write` fills."""
 
@@ -78,7 +84,7 @@ class Workshop:
             assert found is not None
             return found
 
-        return self.add(title, key, after, lambda: self.cache.find(artifact, key), make, heavy=heavy)
+        return self.add(title, key, after, lambda: self.cache.find(artifact, key), make, means=means)
 
     def image(
         self, title: str, image: str, after: Sequence[str], recipe: object, context: Callable[[Inputs], Context]
@@ -96,7 +102,7 @@ class Workshop:
     ) -> str:
         """An image in the engine that `make` makes."""
         self.image_names.add(self.engine.name(image, key))
-        return self.add(title, key, after, lambda: self.engine.find(image, key), make)
+        return self.add(title, key, after, lambda: self.engine.find(image, key), make, means=Means.ENGINE)
 
     def part(self, name: str) -> str:
         """A part's programs, compiled."""
@@ -105,7 +111,7 @@ class Workshop:
         def write(out: Path, _: Inputs, step: Step) -> None:
             compile_part(part, self.toolchain, out, timeout=self.timeouts.compile, note=step.note)
 
-        return self.folder(f"compile {name}", name, part_key(part, self.toolchain), (), write, heavy=True)
+        return self.folder(f"compile {name}", name, part_key(part, self.toolchain), (), write, means=Means.CORES)
 
     def wheel(self, requirement: str) -> str:
         """One Python package, without what it requires."""
@@ -147,7 +153,7 @@ class Workshop:
         def write_root(out: Path, _: Inputs, step: Step) -> None:
             self._debian.make_root(out, step.note)
 
-        names = [self.folder("debian root", "debian", root_key(self.catalogue.debian), (), write_root)]
+        names = [self.folder("debian root", "debian", root_key(self.catalogue.debian), (), write_root, means=Means.APT)]
         for number, packages in enumerate(layers, start=1):
             key = root_key(self.catalogue.debian, layers[:number])
             below = tuple(names)
@@ -164,5 +170,5 @@ class Workshop:
             title = f"debian with {', '.join(packages[:3])}{' ...' if packages[3:] else ''}"
             if self.keys.get(title, key) != key:
                 title = f"{title} {key[:6]}"
-            names.append(self.folder(title, "packages", key, below, write))
+            names.append(self.folder(title, "packages", key, below, write, means=Means.APT))
         return names

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from meshproof.bed.images.catalogue import Part
-from meshproof.bed.images.goparts import ModuleRefused, compile_part, part_key, refusal
+from meshproof.bed.images.catalogue import Part, load_catalogue
+from meshproof.bed.images.goparts import ModuleFiles, ModuleRefused, compile_part, part_key, refusal
 from meshproof.bed.images.toolchain import Toolchain
 from meshproof.errors import MeshproofError
+from meshproof.files import data_root
 
 REFUSED_ZIP = """\
 go: downloading example.org/widget/v2 v2.12.0
@@ -106,3 +107,19 @@ def test_part_key_follows_flags_sources_and_toolchain(tmp_path: Path) -> None:
     assert part_key(replace(one, set=("main.version=2",)), toolchain) != key
     (tmp_path / "go.sum").write_text("example.org/widget v1.2.3 h1:x\n")
     assert part_key(one, toolchain) != key
+
+
+@pytest.mark.parametrize(("part_name", "remedy"), [("metallb", "--metallb"), ("kind", "kind/go.mod")])
+def test_module_that_is_refused_at_run_time_says_where_to_choose(tmp_path: Path, part_name: str, remedy: str) -> None:
+    toolchain = go(tmp_path, """echo '{"Error": "x@v1: reading https://modules.example/: 403 Forbidden"}'; exit 1""")
+    with pytest.raises(ModuleRefused, match="is not served") as raised:
+        ModuleFiles(load_catalogue(data_root()), toolchain, timeout=10).file(part_name, "README.md")
+    assert remedy in str(raised.value.remedy)
+
+
+def test_file_that_the_module_does_not_ship_is_named(tmp_path: Path) -> None:
+    toolchain = go(tmp_path, f"""echo '{{"Dir": "{tmp_path}"}}'""")
+    files = ModuleFiles(load_catalogue(data_root()), toolchain, timeout=10)
+    assert files.file("kind", "go") == tmp_path / "go"
+    with pytest.raises(MeshproofError, match=r"sigs\.k8s\.io/kind v\S+ ships no images/base"):
+        files.file("kind", "images/base")
