@@ -113,7 +113,7 @@ def load_settings(**options: Any) -> Settings:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"]) or "options"
         raise UsageError(
-            f"setting {field}: {first['msg']}",
+            f"setting {field}: {first['msg'].removeprefix('Value error, ')}",
             seen=repr(first.get("input")) if first["loc"] else None,
             remedy=f"correct --{field.replace('_', '-')}, MESHPROOF_{field.upper()} or {field} in meshproof.toml",
         ) from error

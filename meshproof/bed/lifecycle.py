@@ -11,7 +11,7 @@ from pathlib import Path
 import docker
 
 from meshproof.bed import engine as engines
-from meshproof.bed import kind, pod_network
+from meshproof.bed import kind, namespace, pod_network
 from meshproof.bed.addresses import Network, Pool, check_pool, choose_pool
 from meshproof.bed.engine import Engine, OwnEngine
 from meshproof.bed.images import PreparedImages, load_catalogue, prepare_images
@@ -272,11 +272,13 @@ def _create(
     folder = settings.state / "runs" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
     cni_folders = pod_network.folders(folder, settings.workers) if own_network and settings.workers else ()
+    with namespace.entered(engine.namespace):
+        host_ports = [port for port in kind.NODE_PORTS if _is_free(port)]
     config = kind.configuration(
         run_id=record.run_id,
         run_folder=folder,
         workers=settings.workers,
-        host_ports=[port for port in kind.NODE_PORTS if isinstance(engine, OwnEngine) or _is_free(port)],
+        host_ports=host_ports,
         cgroup_v1=client.info().get("CgroupVersion") == "1",
         own_network=own_network,
         cni_folders=cni_folders,

@@ -25,7 +25,7 @@ class Apps(Component):
     """The sample applications. Ready when rolled out, every pod with its sidecar."""
 
     name = "apps"
-    after = frozenset({"istio"})
+    after = frozenset({"istio", "cluster dns"})
     files = ("apps",)
 
     def ready(self, context: StackContext) -> None:

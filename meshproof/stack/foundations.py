@@ -1,8 +1,9 @@
-"""What everything else stands on: the cluster's service network, the CRDs, the namespaces."""
+"""What everything else stands on: the cluster's service network and DNS, the CRDs, the namespaces."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -11,8 +12,9 @@ from meshproof.stack.component import Component, NotYet
 from meshproof.stack.context import StackContext
 from meshproof.stack.evidence import namespace_evidence
 from meshproof.stack.rollout import expect_established, expect_rolled_out
+from meshproof.timeline import Step
 
-__all__ = ["Definitions", "Namespaces", "ServiceNetwork", "without_definitions"]
+__all__ = ["ClusterDns", "Definitions", "Namespaces", "ServiceNetwork", "restart_early_pods", "without_definitions"]
 
 _CRD = "CustomResourceDefinition"
 _KUBE_PROXY: Manifest = {
@@ -21,6 +23,8 @@ _KUBE_PROXY: Manifest = {
     "metadata": {"name": "kube-proxy", "namespace": "kube-system"},
 }
 _HEALTH_PORT = 10256
+# From its start to its first rules kube-proxy takes about a second; times in a pod's status are whole seconds.
+_UNTIL_RULES = timedelta(seconds=2)
 _LOOK_SECONDS = 2.0
 
 
@@ -48,6 +52,31 @@ class ServiceNetwork(Component):
     def diagnose(self, context: StackContext) -> dict[str, str]:
         """The pods of kube-system."""
         return namespace_evidence(context.cluster, "kube-system")
+
+
+class ClusterDns(Component):
+    """Names inside the cluster. On a cluster of our own CoreDNS is made to start anew, now that it can work."""
+
+    name = "cluster dns"
+    after = frozenset({"service network"})
+
+    def manifests(self, context: StackContext) -> list[Manifest]:
+        """The overlay for CoreDNS; nothing on a borrowed cluster."""
+        return [] if context.settings.borrowed else context.load("cluster/overlay-coredns.yaml")
+
+    def install(self, context: StackContext, step: Step) -> None:
+        """Apply the overlay, if the cluster has what it lies over."""
+        context.apply([overlay for overlay in self.objects(context) if context.find(overlay) is not None])
+
+    def ready(self, context: StackContext) -> None:
+        """CoreDNS is rolled out."""
+        for workload in self.objects(context):
+            if context.find(workload) is not None:
+                expect_rolled_out(context.cluster, workload, can_pull=not context.from_source)
+
+    def summary(self, context: StackContext) -> str:
+        """Whether it is ours to change."""
+        return "as found" if context.settings.borrowed else "CoreDNS, started anew"
 
 
 class Definitions(Component):
@@ -80,6 +109,23 @@ class Namespaces(Component):
         return [manifest for manifest in super().manifests(context) if manifest["kind"] == "Namespace"]
 
 
+def restart_early_pods(context: StackContext, namespace: str) -> int:
+    """Delete the pods of a namespace that were started before kube-proxy had written its rules; how many.
+
+    Their controllers make new ones. Only to be used on a cluster of our own.
+    """
+    proxies = context.cluster.list("Pod", "kube-system", labels="k8s-app=kube-proxy", api_version="v1")
+    rules = max((begin + _UNTIL_RULES for pod in proxies for begin in _starts(pod)), default=None)
+    early = [
+        pod["metadata"]["name"]
+        for pod in context.cluster.list("Pod", namespace, api_version="v1")
+        if rules is not None and any(begin <= rules for begin in _starts(pod))
+    ]
+    for name in early:
+        context.cluster.delete_object("Pod", name, namespace, "v1", wait=False)
+    return len(early)
+
+
 def without_definitions(manifests: Sequence[Manifest]) -> list[Manifest]:
     """The manifests that are not CRDs."""
     return [manifest for manifest in manifests if manifest["kind"] != _CRD]
@@ -96,6 +142,13 @@ def _expect_rules(context: StackContext, pod: str) -> None:
         raise NotYet(f"{pod} does not tell its health: {type(error).__name__}") from error
     if not _has_rules(answer):
         raise NotYet(f"{pod} has not written its rules")
+
+
+def _starts(pod: Manifest) -> list[datetime]:
+    """When the containers of a pod that run were started."""
+    states = [container.get("state") or {} for container in (pod.get("status") or {}).get("containerStatuses") or []]
+    texts = [(state.get("running") or {}).get("startedAt") for state in states]
+    return [datetime.fromisoformat(text) for text in texts if text]
 
 
 def _has_rules(answer: httpx.Response) -> bool:

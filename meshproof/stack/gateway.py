@@ -32,7 +32,7 @@ class Gateway(Component):
     """The gateway's pods and configuration. Ready when the Deployment is rolled out."""
 
     name = "gateway"
-    after = frozenset({"istio"})
+    after = frozenset({"istio", "cluster dns"})
 
     def __init__(self, authority: Authority) -> None:
         """`authority` signs the certificate of port 443."""

@@ -12,7 +12,7 @@ from meshproof.stack.borrowed import refuse_conflicts
 from meshproof.stack.certificates import Authority
 from meshproof.stack.component import Component
 from meshproof.stack.context import StackContext
-from meshproof.stack.foundations import Definitions, Namespaces, ServiceNetwork
+from meshproof.stack.foundations import ClusterDns, Definitions, Namespaces, ServiceNetwork
 from meshproof.stack.gateway import Gateway, GatewayAddress
 from meshproof.stack.graph import GROUP, Graph
 from meshproof.stack.installed import Installed
@@ -88,6 +88,7 @@ def _components(authority: Authority, address: GatewayAddress) -> list[Component
     metallb, istio = MetalLB(), Istio()
     return [
         ServiceNetwork(),
+        ClusterDns(),
         Namespaces(),
         Definitions([istio, metallb]),
         istio,

@@ -7,7 +7,9 @@ from meshproof.manifests import Manifest
 from meshproof.stack.component import Component
 from meshproof.stack.context import StackContext
 from meshproof.stack.evidence import namespace_evidence
+from meshproof.stack.foundations import restart_early_pods
 from meshproof.stack.rollout import expect_rolled_out
+from meshproof.timeline import Step
 
 __all__ = ["Storage"]
 
@@ -26,6 +28,7 @@ class Storage(Component):
     """Ready when there is a default StorageClass and, where we know it, its provisioner runs."""
 
     name = "storage"
+    after = frozenset({"service network"})
 
     def check(self, context: StackContext) -> None:
         """There is a default StorageClass."""
@@ -35,15 +38,25 @@ class Storage(Component):
         """The class that volumes will be of."""
         return f"StorageClass {_default_class(context)['metadata']['name']}"
 
+    def install(self, context: StackContext, step: Step) -> None:
+        """Nothing, but for a provisioner of our own cluster that was started too early to reach the API server."""
+        provisioner = self._provisioner(context)
+        if provisioner is not None and not context.settings.borrowed:
+            restart_early_pods(context, provisioner["metadata"]["namespace"])
+
     def ready(self, context: StackContext) -> None:
         """The provisioner is rolled out."""
-        provisioner = _PROVISIONERS.get(_default_class(context)["provisioner"])
-        if provisioner is not None and context.find(provisioner) is not None:
+        provisioner = self._provisioner(context)
+        if provisioner is not None:
             expect_rolled_out(context.cluster, provisioner, can_pull=not context.from_source)
 
     def diagnose(self, context: StackContext) -> dict[str, str]:
         """The provisioner's namespace, where it has one of its own."""
         return namespace_evidence(context.cluster, "local-path-storage")
+
+    def _provisioner(self, context: StackContext) -> Manifest | None:
+        known = _PROVISIONERS.get(_default_class(context)["provisioner"])
+        return known if known is not None and context.find(known) is not None else None
 
 
 def _default_class(context: StackContext) -> Manifest:

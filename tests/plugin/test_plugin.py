@@ -1,0 +1,107 @@
+"""What the plugin does with options and verdicts; the mesh itself is stood in for by a written fixture."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+SUITE = """
+import pytest
+from types import SimpleNamespace
+from meshproof import plugin
+from meshproof.errors import InvalidMeasurement
+from meshproof.waiting import StateNotReached
+
+@pytest.fixture(scope="session", autouse=True)
+def mesh(request, tmp_path_factory):
+    run = request.config.stash[plugin._RUN]
+    run.settings = run.settings.model_copy(update={"reports": tmp_path_factory.mktemp("reports")})
+    folder = run.settings.reports / "now"
+    run.mesh = SimpleNamespace(reports=folder, reach=lambda: [], bed=SimpleNamespace(network=None), cluster=None)
+
+@pytest.fixture(autouse=True)
+def no_diagnostics(monkeypatch):
+    monkeypatch.setattr(plugin.diagnostics, "collect", lambda *a: None)
+"""
+
+
+def verdicts(pytester: pytest.Pytester, tests: str) -> dict[str, tuple[str, str]]:
+    """Each test's verdict and reason, as written to results.json."""
+    pytester.makeconftest(SUITE)
+    pytester.makepyfile("from meshproof.errors import *\nfrom meshproof.waiting import *\nimport pytest\n" + tests)
+    outcome = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-s", f"--basetemp={pytester.path / 'tmp'}")
+    (written,) = pytester.path.glob("tmp/**/results.json")
+    outcome.stdout.fnmatch_lines(["results: *results.json"])
+    checks = json.loads(written.read_text())["checks"]
+    return {check["check"].rpartition("::")[2]: (check["verdict"], check["reason"]) for check in checks}
+
+
+def test_each_end_of_a_test_has_its_verdict(pytester: pytest.Pytester) -> None:
+    found = verdicts(
+        pytester,
+        """
+def test_holds(): pass
+def test_broken(): assert 1 == 2, "plaintext was answered"
+def test_not_reached(): raise StateNotReached("an address", attempts=2, elapsed=1.0, last=None)
+def test_invalid(): raise InvalidMeasurement("the target is dead")
+def test_check_is_wrong(): {}["x"]
+def test_left_out(): pytest.skip("eBPF cannot run here")
+@pytest.fixture
+def precondition(): raise InvalidMeasurement("no pod")
+def test_setup(precondition): pass
+""",
+    )
+    assert found["test_holds"] == ("CONFORM", "")
+    assert found["test_broken"] == ("VIOLATE", "plaintext was answered")
+    assert found["test_not_reached"][0] == "VIOLATE"
+    assert found["test_invalid"] == ("INVALID", "INVALID: the target is dead")
+    assert found["test_check_is_wrong"] == ("INVALID", "INVALID: KeyError: 'x'")
+    assert found["test_left_out"] == ("NOT PROVEN", "eBPF cannot run here")
+    assert found["test_setup"] == ("INVALID", "INVALID: no pod")
+
+
+def test_docstring_is_the_promise_and_evidence_is_kept(pytester: pytest.Pytester) -> None:
+    verdicts(
+        pytester,
+        '''
+def test_a(evidence):
+    """The gateway answers.
+
+    In detail.
+    """
+    evidence.add("status", 200)
+''',
+    )
+    (written,) = pytester.path.glob("tmp/**/results.json")
+    (check,) = json.loads(written.read_text())["checks"]
+    assert check["promise"] == "The gateway answers."
+    assert check["evidence"] == [{"name": "status", "seen": 200}]
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        ("--images=everywhere", ["setting images:", "seen: 'everywhere'"]),
+        ("--workers=many", ["setting workers:", "seen: 'many'"]),
+        ("--workers=-1", ["setting workers:"]),
+        ("--cluster-name=Cluster_One", ["setting cluster_name:", "lower-case"]),
+        ("--metallb=latest", ["setting metallb: use a version such as"]),
+    ],
+)
+def test_bad_option_ends_with_two_before_anything_is_created(
+    pytester: pytest.Pytester, option: str, words: list[str]
+) -> None:
+    pytester.makepyfile("def test_a(mesh): pass")
+    outcome = pytester.runpytest_subprocess(option)
+    text = outcome.stdout.str() + outcome.stderr.str()
+    assert outcome.ret == 2
+    assert [word for word in words if word not in text] == []
+    assert "passed" not in text and "Traceback" not in text
+
+
+def test_plugin_is_quiet_where_no_mesh_is_used(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile("def test_a(): pass")
+    outcome = pytester.runpytest_subprocess()
+    outcome.assert_outcomes(passed=1)
+    assert "meshproof ===" not in outcome.stdout.str()
