@@ -239,7 +239,9 @@ class Mesh:
         }
 
     def reach(self) -> list[str]:
-        """Lines that tell how to reach the cluster by hand."""
+        """Lines that tell how to reach the cluster by hand, if it stays."""
+        if self.bed.created and not self.settings.keep_cluster:
+            return []
         inside = f"nsenter --net={self.bed.namespace} " if self.bed.namespace else ""
         return [
             f"kubectl: {inside}env KUBECONFIG={self.bed.kubeconfig} kubectl get pods -A",

@@ -26,6 +26,9 @@ from meshproof.timeline import Step
 
 __all__ = ["Engine", "OwnEngine", "RunningEngine", "find_running", "obtain"]
 
+_FORK_SECONDS = 3.0
+"""Within this time a daemon that was started is a process of its own, unless it has ended already."""
+
 _NEEDED = ("dockerd", "docker", "runc", "iptables", "ip", "nsenter")
 
 
@@ -114,9 +117,10 @@ class OwnEngine(Engine):
                 stderr=subprocess.STDOUT,
                 env={**os.environ, "PATH": os.environ.get("PATH", "") + ":/usr/sbin:/sbin"},
             )
-        deadline = time.monotonic() + timeout
+        began = time.monotonic()
         while not self.answers():
-            if not leftovers.processes_of(self.folders, ()) or time.monotonic() > deadline:
+            waited = time.monotonic() - began
+            if waited > timeout or (waited > _FORK_SECONDS and not leftovers.processes_of(self.folders, ())):
                 last = "\n        ".join(log.read_text(errors="replace").splitlines()[-8:])
                 self.clear()
                 raise MeshproofError("our own dockerd did not start", seen=last, remedy=f"read {log}")

@@ -37,7 +37,7 @@ def summary_lines(results: Results, reach: Sequence[str], folder: Path) -> list[
             lines += [f"  {shorten(line, _WIDTH, placeholder=' ...')}" for line in check.reason.splitlines()[:6]]
             if check.diagnostics:
                 lines.append(f"  diagnostics: {check.diagnostics}")
-    return [*lines, "", *reach, f"results: {folder / 'results.json'}"]
+    return [*lines, *([""] if results.checks else []), *reach, f"results: {folder / 'results.json'}"]
 
 
 _WORST_FIRST = (Verdict.VIOLATE, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.NOT_PROVEN)

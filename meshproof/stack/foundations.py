@@ -14,7 +14,15 @@ from meshproof.stack.evidence import namespace_evidence
 from meshproof.stack.rollout import expect_established, expect_rolled_out
 from meshproof.timeline import Step
 
-__all__ = ["ClusterDns", "Definitions", "Namespaces", "ServiceNetwork", "restart_early_pods", "without_definitions"]
+__all__ = [
+    "ClusterDns",
+    "Definitions",
+    "Namespaces",
+    "ServiceNetwork",
+    "has_rules",
+    "restart_early_pods",
+    "without_definitions",
+]
 
 _CRD = "CustomResourceDefinition"
 _KUBE_PROXY: Manifest = {
@@ -66,7 +74,9 @@ class ClusterDns(Component):
 
     def install(self, context: StackContext, step: Step) -> None:
         """Apply the overlay, if the cluster has what it lies over."""
-        context.apply([overlay for overlay in self.objects(context) if context.find(overlay) is not None])
+        overlays = [overlay for overlay in self.objects(context) if context.find(overlay) is not None]
+        step.note(f"changing {len(overlays)} objects")
+        context.apply(overlays)
 
     def ready(self, context: StackContext) -> None:
         """CoreDNS is rolled out."""
@@ -131,6 +141,17 @@ def without_definitions(manifests: Sequence[Manifest]) -> list[Manifest]:
     return [manifest for manifest in manifests if manifest["kind"] != _CRD]
 
 
+def has_rules(answer: httpx.Response) -> bool:
+    """Whether kube-proxy's own health says that its rules are written.
+
+    Newer releases list each address family under "status" from its first rules on; older ones tell no more than 200.
+    """
+    if answer.status_code != httpx.codes.OK:
+        return False
+    health = answer.json()
+    return bool(health.get("status")) if "healthy" in health else True
+
+
 def _expect_rules(context: StackContext, pod: str) -> None:
     try:
         with (
@@ -140,7 +161,7 @@ def _expect_rules(context: StackContext, pod: str) -> None:
             answer = client.get(f"http://{address}/healthz")
     except httpx.HTTPError as error:
         raise NotYet(f"{pod} does not tell its health: {type(error).__name__}") from error
-    if not _has_rules(answer):
+    if not has_rules(answer):
         raise NotYet(f"{pod} has not written its rules")
 
 
@@ -149,11 +170,3 @@ def _starts(pod: Manifest) -> list[datetime]:
     states = [container.get("state") or {} for container in (pod.get("status") or {}).get("containerStatuses") or []]
     texts = [(state.get("running") or {}).get("startedAt") for state in states]
     return [datetime.fromisoformat(text) for text in texts if text]
-
-
-def _has_rules(answer: httpx.Response) -> bool:
-    """Since Kubernetes 1.34 "status" lists each address family, from the first time on that its rules are written."""
-    if answer.status_code != httpx.codes.OK:
-        return False
-    health = answer.json()
-    return bool(health.get("status")) if "healthy" in health else True

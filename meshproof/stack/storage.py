@@ -42,7 +42,8 @@ class Storage(Component):
         """Nothing, but for a provisioner of our own cluster that was started too early to reach the API server."""
         provisioner = self._provisioner(context)
         if provisioner is not None and not context.settings.borrowed:
-            restart_early_pods(context, provisioner["metadata"]["namespace"])
+            restarted = restart_early_pods(context, provisioner["metadata"]["namespace"])
+            step.note(f"{restarted} pods started anew")
 
     def ready(self, context: StackContext) -> None:
         """The provisioner is rolled out."""

@@ -10,7 +10,6 @@ from small_cluster import SmallCluster
 from meshproof.errors import UsageError
 from meshproof.stack import NotYet, StackContext
 from meshproof.stack.certificates import Authority
-from meshproof.stack.foundations import Namespaces
 from meshproof.stack.gateway import Gateway, GatewayAddress
 from meshproof.stack.metallb import AddressPool, MetalLB
 from meshproof.stack.storage import Storage
@@ -130,10 +129,3 @@ def test_a_cluster_without_a_default_storage_class_is_refused(small: SmallCluste
     with pytest.raises(UsageError, match="no default StorageClass") as caught:
         Storage().check(context)
     assert caught.value.seen == "slow"
-
-
-def test_namespaces_come_first_and_apps_are_injected(context: StackContext) -> None:
-    namespaces = {item["metadata"]["name"]: item for item in Namespaces().manifests(context)}
-    assert set(namespaces) == {"apps", "istio-system", "outside"}
-    assert namespaces["apps"]["metadata"]["labels"]["istio-injection"] == "enabled"
-    assert namespaces["outside"]["metadata"]["labels"]["istio-injection"] == "disabled"
