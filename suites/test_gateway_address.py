@@ -140,6 +140,20 @@ def test_gateway_answers_from_here(mesh: Mesh, scheme: str, evidence: Evidence) 
     )
 
 
+def test_gateway_answers_on_the_mapped_ports_of_the_host(mesh: Mesh, evidence: Evidence) -> None:
+    """The host's ports 80 and 443, where they were free to map, lead to the gateway as its address does."""
+    mapped = mesh.bed.network.host_ports if mesh.bed.network else {}
+    evidence.add("mapped ports", mapped)
+    if not mapped:
+        pytest.skip("no port of the host is mapped: both were taken, or the cluster is borrowed")
+    for port in mapped:
+        scheme = "https" if port == 443 else "http"
+        outcome = mesh.host.send(Request(f"{scheme}://{GOAPI}/", connect_to="127.0.0.1", host="nobody.example"))
+        evidence.add(f"port {port}", outcome)
+        assert isinstance(outcome, Answered), f"the host's port {port}: {outcome}"
+        assert outcome.headers.get("server") == "istio-envoy", f"the host's port {port} is answered by somebody else"
+
+
 def test_second_service_gets_another_address(mesh: Mesh, evidence: Evidence) -> None:
     """A second Service is born pending, gets an address of the pool that is not the gateway's, and answers there."""
     with gateway_state(mesh) as gateway, mesh.temporary([service("second")]) as (made,):

@@ -65,13 +65,15 @@ class Pool:
 class Network:
     """The nodes' network: its subnets, and the addresses in it that are taken (gateways, containers).
 
-    `hardware` gives the hardware address of each container by its name, which for kind is the node's.
+    `hardware` gives the hardware address of each container by its name, which for kind is the node's. `host_ports` are
+    the ports of the engine's host that lead to a port of the control plane.
     """
 
     name: str
     subnets: tuple[str, ...]
     taken: frozenset[str]
     hardware: Mapping[str, str] = field(default_factory=dict)
+    host_ports: Mapping[int, int] = field(default_factory=dict)
 
     def subnet(self, version: int = 4) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
         """The first subnet of that address family, wherever it stands in Docker's list.

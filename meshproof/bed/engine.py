@@ -19,7 +19,6 @@ import psutil
 from docker.errors import DockerException
 
 from meshproof.bed import capability_wrapper, leftovers, machine, namespace
-from meshproof.bed.locking import host_lock
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.settings import Settings
 from meshproof.timeline import Step
@@ -186,7 +185,7 @@ def find_running(settings: Settings) -> RunningEngine | None:
 
 
 def obtain(settings: Settings, step: Step) -> Engine:
-    """The engine for this run, running.
+    """The engine for this run, running. Call it while holding the lock of the beds: two must not start one daemon.
 
     Raises UsageError where there is no Docker and none can be started.
     """
@@ -203,10 +202,9 @@ def obtain(settings: Settings, step: Step) -> Engine:
             "where meshproof starts a daemon of its own",
         )
     engine = OwnEngine.of(settings)
-    with host_lock(settings.state / "engine.lock"):
-        if installed := machine.install_missing(_NEEDED, timeout=settings.timeouts.apt_install):
-            step.note(f"installed {', '.join(installed)}")
-        engine.start(timeout=settings.timeouts.engine_start, step=step)
+    if installed := machine.install_missing(_NEEDED, timeout=settings.timeouts.apt_install):
+        step.note(f"installed {', '.join(installed)}")
+    engine.start(timeout=settings.timeouts.engine_start, step=step)
     return engine
 
 

@@ -158,9 +158,8 @@ def remove_nodes(client: docker.DockerClient, name: str, run_id: str) -> int:
 
 def network_of(client: docker.DockerClient, name: str) -> Network:
     """The docker network that the cluster's nodes are in, with every address in it that is taken."""
-    (node, *_) = nodes_of(client, name)
-    node.reload()
-    (network_name, *_) = node.attrs["NetworkSettings"]["Networks"]
+    nodes = nodes_of(client, name)
+    (network_name, *_) = nodes[0].attrs["NetworkSettings"]["Networks"]
     network = client.networks.get(network_name)
     configs = network.attrs.get("IPAM", {}).get("Config") or []
     taken = {config["Gateway"].partition("/")[0] for config in configs if config.get("Gateway")}
@@ -172,4 +171,15 @@ def network_of(client: docker.DockerClient, name: str) -> Network:
             if address := container.get(family, "").partition("/")[0]:
                 taken.add(address)
     hardware = {container["Name"]: container["MacAddress"] for container in containers}
-    return Network(network_name, tuple(config["Subnet"] for config in configs), frozenset(taken), hardware)
+    subnets = tuple(config["Subnet"] for config in configs)
+    return Network(network_name, subnets, frozenset(taken), hardware, _host_ports(nodes))
+
+
+def _host_ports(nodes: Sequence[Container]) -> dict[int, int]:
+    found = {}
+    for host_port, node_port in NODE_PORTS.items():
+        for node in nodes:
+            bindings = node.attrs["NetworkSettings"]["Ports"].get(f"{node_port}/tcp") or []
+            if any(binding["HostPort"] == str(host_port) for binding in bindings):
+                found[host_port] = node_port
+    return found

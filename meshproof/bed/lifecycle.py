@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from meshproof.bed import engine as engines
 from meshproof.bed import kind, namespace, pod_network
 from meshproof.bed.addresses import Network, Pool, check_pool, choose_pool
 from meshproof.bed.engine import Engine, OwnEngine
-from meshproof.bed.images import PreparedImages, load_catalogue, prepare_images
+from meshproof.bed.images import PreparedImages, PreparedTools, load_catalogue, prepare_images
 from meshproof.bed.locking import host_lock
 from meshproof.bed.ownership import Records, RunRecord, RunState, new_run_id
 from meshproof.errors import UsageError
@@ -42,7 +43,7 @@ class Bed:
     created: bool
     borrowed: bool
     engine: Engine | None
-    images: PreparedImages | None
+    images: PreparedTools | None
     source: str
     digests: Mapping[str, str]
     network: Network | None
@@ -74,9 +75,10 @@ def obtain(settings: Settings, timeline: Timeline) -> Bed:
 
     Raises UsageError when the name belongs to somebody else, or to a run that is still going on.
     """
-    with timeline.step("engine", group=GROUP) as step:
-        engine = engines.obtain(settings, step)
+    # One lock from here to the claim: a run that ends stops the engine when nobody has claimed anything in it.
     with host_lock(settings.state / "beds.lock"):
+        with timeline.step("engine", group=GROUP) as step:
+            engine = engines.obtain(settings, step)
         reap(settings, engine, timeline)
         with engine.client() as client:
             kept = _standing(settings, engine, client)
@@ -110,7 +112,8 @@ def obtain(settings: Settings, timeline: Timeline) -> Bed:
 
 def borrow(settings: Settings) -> Bed:
     """A bed around a cluster that was there already; nothing of it is ever deleted or reconfigured."""
-    kubeconfig = settings.kubeconfig or Path.home() / ".kube" / "config"
+    first, _, _ = os.environ.get("KUBECONFIG", "").partition(os.pathsep)
+    kubeconfig = settings.kubeconfig or Path(first or Path.home() / ".kube" / "config")
     if not kubeconfig.is_file():
         raise UsageError(
             "there is no such kubeconfig", seen=kubeconfig, remedy="give the right file with --kubeconfig FILE"

@@ -41,6 +41,8 @@ class Gateway(Component):
     def manifests(self, context: StackContext) -> list[Manifest]:
         """The plain YAML; on clusters without an ingress node any node will do. Without the certificate's contents."""
         overlays = [] if context.ingress_node else context.load("istio/overlay-gateway-any-node.yaml")
+        if not context.settings.borrowed:
+            overlays += context.load("istio/overlay-gateway-node-ports.yaml")
         return [_certificate_secret(), *lay_over(context.load("istio/gateway.yaml"), overlays)]
 
     def install(self, context: StackContext, step: Step) -> None:

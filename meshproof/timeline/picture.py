@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -36,7 +37,7 @@ def write_picture(timeline: Timeline, path: Path, *, title: str = "Setting up th
 
 
 def draw(timeline: Timeline, *, title: str) -> Figure:
-    """One row a step, in the order in which the steps began, grouped; the x-axis is seconds from the start."""
+    """One row a step, in the order in which they began; the x-axis is seconds from the start."""
     spans = _rows(timeline.spans)
     longest = longest_path(spans)
     end = max((span.ended or 0.0 for span in spans), default=0.0) or 1.0
@@ -49,7 +50,8 @@ def draw(timeline: Timeline, *, title: str) -> Figure:
     axes.set_ylim(len(spans) - 0.4, -0.6)
     axes.set_xlim(0, end * 1.13)
     axes.set_xlabel("seconds since the start", color=_INK, fontsize=9)
-    axes.set_title(f"{title}: {end:.1f} s", color=_INK, fontsize=13, loc="left", pad=26, fontweight="bold")
+    failed = "failed after " if any(span.state is State.FAILED for span in spans) else ""
+    axes.set_title(f"{title}: {failed}{end:.1f} s", color=_INK, fontsize=13, loc="left", pad=26, fontweight="bold")
     axes.tick_params(axis="both", length=0, labelcolor=_INK, labelsize=9)
     axes.grid(axis="x", color="#d9e2ec", linewidth=0.7)
     axes.set_axisbelow(True)
@@ -69,10 +71,9 @@ def draw(timeline: Timeline, *, title: str) -> Figure:
 
 
 def _rows(spans: Sequence[Span]) -> list[Span]:
-    """The steps that took place, by group in order of appearance, each group in the order of beginning."""
+    """The steps that took place, in the order in which they began."""
     took = [span for span in spans if span.began is not None and span.ended is not None]
-    groups = list(dict.fromkeys(span.group for span in took))
-    return sorted(took, key=lambda span: (groups.index(span.group), span.began or 0.0))
+    return sorted(took, key=lambda span: span.began or 0.0)
 
 
 def _bar(axes: Axes, row: int, span: Span, *, marked: bool, end: float) -> None:
@@ -97,16 +98,14 @@ def _bar(axes: Axes, row: int, span: Span, *, marked: bool, end: float) -> None:
 
 
 def _bands(axes: Axes, spans: Sequence[Span], end: float) -> None:
-    """A background for every second group, and each group's name at the right edge."""
-    groups = list(dict.fromkeys(span.group for span in spans))
-    for number, group in enumerate(groups):
-        rows = [row for row, span in enumerate(spans) if span.group == group]
+    """A background for every second stretch of steps of one group, and the group's name at the right edge."""
+    first = 0
+    for number, (group, members) in enumerate(groupby(spans, key=lambda span: span.group)):
+        last = first + len(list(members)) - 1
         if number % 2 == 0:
-            axes.axhspan(rows[0] - 0.5, rows[-1] + 0.5, color=_BAND, zorder=0)
-        if len(groups) > 1:
-            axes.text(
-                end * 1.125, rows[0] - 0.38, group, ha="right", va="top", fontsize=9, color=_FAINT, style="italic"
-            )
+            axes.axhspan(first - 0.5, last + 0.5, color=_BAND, zorder=0)
+        axes.text(end * 1.125, first, group, ha="right", va="center", fontsize=9, color=_FAINT, style="italic")
+        first = last + 1
 
 
 def _legend(spans: Sequence[Span]) -> list[Patch]:

@@ -48,10 +48,10 @@ def test_the_longest_path_and_failures_have_colours_of_their_own(timeline: Timel
     assert len({colours["b"], colours["c"]}) == 2
 
 
-def test_the_axis_says_seconds_and_the_title_the_total(timeline: Timeline) -> None:
+def test_the_axis_says_seconds_and_the_title_the_total_and_the_failure(timeline: Timeline) -> None:
     (axes,) = draw(timeline, title="Setting up").axes
     assert axes.get_xlabel() == "seconds since the start"
-    assert axes.get_title(loc="left") == "Setting up: 9.0 s"
+    assert axes.get_title(loc="left") == "Setting up: failed after 9.0 s"
 
 
 def test_a_png_is_wide_enough_to_read(timeline: Timeline, tmp_path: Path) -> None:

@@ -57,11 +57,15 @@ class Cache:
 
     def find(self, name: str, key: str) -> Path | None:
         """The folder of a thing that was built before."""
-        path = self._artifacts / f"{name}-{key}"
+        path = self.path(name, key)
         if not path.is_dir():
             return None
         os.utime(path)
         return path
+
+    def path(self, name: str, key: str) -> Path:
+        """Where a thing is, or would be."""
+        return self._artifacts / f"{name}-{key}"
 
     @contextmanager
     def building(self, name: str, key: str) -> Iterator[Path]:
@@ -69,7 +73,7 @@ class Cache:
         with self.scratch(name) as folder:
             yield folder
             self._artifacts.mkdir(parents=True, exist_ok=True)
-            folder.rename(self._artifacts / f"{name}-{key}")
+            folder.rename(self.path(name, key))
             self._forget_older(name)
 
     @contextmanager

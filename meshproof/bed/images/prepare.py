@@ -14,16 +14,16 @@ from meshproof.bed.images.catalogue import Catalogue
 from meshproof.bed.images.container import EngineImages
 from meshproof.bed.images.goparts import ModuleFiles
 from meshproof.bed.images.node_recipe import node_base, preloaded
-from meshproof.bed.images.plan import GROUP, carry_out
+from meshproof.bed.images.plan import GROUP, Plan, carry_out
 from meshproof.bed.images.preload import DIGESTS_LABEL, clear_leftovers
 from meshproof.bed.images.recipes import built_by_engine, from_source
 from meshproof.bed.images.registry import choose_source
-from meshproof.bed.images.toolchain import find_toolchain
-from meshproof.bed.images.workshop import Workshop
+from meshproof.bed.images.toolchain import Toolchain, find_toolchain
+from meshproof.bed.images.workshop import Workshop, compiled
 from meshproof.settings import ImageChoice, Settings
 from meshproof.timeline import Timeline
 
-__all__ = ["TOOLS", "PreparedImages", "prepare_images"]
+__all__ = ["TOOLS", "PreparedImages", "PreparedTools", "prepare_images", "prepare_tools"]
 
 TOOLS = {"kind": "kind", "istioctl": "istio"}
 """The programs that a run needs, each with the part that it is compiled from."""
@@ -33,16 +33,10 @@ ENGINE_KEPT_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
-class PreparedImages:
-    """What came of it.
+class PreparedTools:
+    """The programs of a run, and what its images are called."""
 
-    `node_image` is the image's name in the engine; every image of the catalogue is in its containerd under its own
-    reference. `digests` tells by reference what exactly that is.
-    """
-
-    node_image: str
     tools: Mapping[str, Path]
-    digests: Mapping[str, str]
     source: ImageChoice
     catalogue: Catalogue
     modules: ModuleFiles
@@ -55,6 +49,18 @@ class PreparedImages:
         return self.modules.file(part, path)
 
 
+@dataclass(frozen=True)
+class PreparedImages(PreparedTools):
+    """The programs, and the node image.
+
+    `node_image` is the image's name in the engine; every image of the catalogue is in its containerd under its own
+    reference. `digests` tells by reference what exactly that is.
+    """
+
+    node_image: str
+    digests: Mapping[str, str]
+
+
 def prepare_images(
     settings: Settings, catalogue: Catalogue, client: docker.DockerClient, timeline: Timeline
 ) -> PreparedImages:
@@ -64,18 +70,11 @@ def prepare_images(
     """
     catalogue = catalogue.for_settings(settings)
     cache = Cache(settings.cache)
-    with timeline.step("image source", group=GROUP) as step:
-        step.note("asking the registries")
-        pulled = [image.reference for image in catalogue.with_role("node", "component") if image.recipe.app is None]
-        source = choose_source(settings.images, pulled, timeout=settings.timeouts.registry_probe)
-        step.note(str(source))
+    source = _source(settings, catalogue, timeline)
     with cache.lock():
-        with timeline.step("go toolchain", group=GROUP) as step:
-            toolchain = find_toolchain(catalogue.go, cache, timeout=settings.timeouts.image_build)
-            step.note(f"Go {toolchain.version}")
+        toolchain, modules = _toolchain(settings, catalogue, cache, timeline)
         engine = EngineImages(client, timeout=settings.timeouts.image_build)
         clear_leftovers(engine)
-        modules = ModuleFiles(catalogue, toolchain, timeout=settings.timeouts.image_pull)
         workshop = Workshop(catalogue, toolchain, modules, cache, engine, settings.timeouts)
         node = _node(workshop, settings, source)
         tools = {tool: workshop.part(part) for tool, part in TOOLS.items() if tool != "kind" or not settings.kind_bin}
@@ -87,13 +86,48 @@ def prepare_images(
     node_image = str(made[node])
     labels = client.images.get(node_image).labels or {}
     return PreparedImages(
-        node_image=node_image,
         tools={tool: Path(made[product]) / tool for tool, product in tools.items()},
-        digests=json.loads(labels.get(DIGESTS_LABEL, "{}")),
         source=source,
         catalogue=catalogue,
         modules=modules,
+        node_image=node_image,
+        digests=json.loads(labels.get(DIGESTS_LABEL, "{}")),
     )
+
+
+def prepare_tools(settings: Settings, catalogue: Catalogue, timeline: Timeline) -> PreparedTools:
+    """What a run on a cluster that is there already needs: istioctl, and no engine.
+
+    Raises MeshproofError that names the part that failed.
+    """
+    catalogue = catalogue.for_settings(settings)
+    cache = Cache(settings.cache)
+    source = _source(settings, catalogue, timeline)
+    with cache.lock():
+        toolchain, modules = _toolchain(settings, catalogue, cache, timeline)
+        part = catalogue.part(TOOLS["istioctl"])
+        plan = Plan()
+        name = plan.add(compiled(part, toolchain, cache, timeout=settings.timeouts.compile))
+        made = carry_out(*plan.missing([name]), timeline)
+    return PreparedTools({"istioctl": Path(made[name]) / "istioctl"}, source, catalogue, modules)
+
+
+def _source(settings: Settings, catalogue: Catalogue, timeline: Timeline) -> ImageChoice:
+    with timeline.step("image source", group=GROUP) as step:
+        step.note("asking the registries")
+        pulled = [image.reference for image in catalogue.with_role("node", "component") if image.recipe.app is None]
+        source = choose_source(settings.images, pulled, timeout=settings.timeouts.registry_probe)
+        step.note(str(source))
+    return source
+
+
+def _toolchain(
+    settings: Settings, catalogue: Catalogue, cache: Cache, timeline: Timeline
+) -> tuple[Toolchain, ModuleFiles]:
+    with timeline.step("go toolchain", group=GROUP) as step:
+        toolchain = find_toolchain(catalogue.go, cache, timeout=settings.timeouts.image_build)
+        step.note(f"Go {toolchain.version}")
+    return toolchain, ModuleFiles(catalogue, toolchain, timeout=settings.timeouts.image_pull)
 
 
 def _node(workshop: Workshop, settings: Settings, source: ImageChoice) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshproof.bed.images.cache import Cache, key_of
-from meshproof.bed.images.catalogue import Catalogue
+from meshproof.bed.images.catalogue import Catalogue, Part
 from meshproof.bed.images.container import Context, EngineImages
 from meshproof.bed.images.debian import DebianRoots, root_key
 from meshproof.bed.images.goparts import ModuleFiles, compile_part, part_key
@@ -17,7 +17,7 @@ from meshproof.bed.images.toolchain import Toolchain
 from meshproof.timeline import Step
 from meshproof.timeouts import Timeouts
 
-__all__ = ["Inputs", "Workshop", "folder_of"]
+__all__ = ["Inputs", "Workshop", "compiled", "folder_of"]
 
 Inputs = Mapping[str, Made]
 
@@ -26,6 +26,18 @@ def folder_of(made: Made) -> Path:
     """A product that is a folder of the cache."""
     assert isinstance(made, Path)
     return made
+
+
+def compiled(part: Part, toolchain: Toolchain, cache: Cache, *, timeout: float) -> Product:
+    """A part's programs as a folder of the cache. Needs no engine."""
+    key = part_key(part, toolchain)
+
+    def make(_: Inputs, step: Step) -> Made:
+        with cache.building(part.name, key) as out:
+            compile_part(part, toolchain, out, timeout=timeout, note=step.note)
+        return cache.path(part.name, key)
+
+    return Product(f"compile {part.name}", (), lambda: cache.find(part.name, key), make, Means.CORES)
 
 
 @dataclass
@@ -80,9 +92,7 @@ class Workshop:
         def make(inputs: Inputs, step: Step) -> Made:
             with self.cache.building(artifact, key) as out:
                 write(out, inputs, step)
-            found = self.cache.find(artifact, key)
-            assert found is not None
-            return found
+            return self.cache.path(artifact, key)
 
         return self.add(title, key, after, lambda: self.cache.find(artifact, key), make, means=means)
 
@@ -107,11 +117,9 @@ class Workshop:
     def part(self, name: str) -> str:
         """A part's programs, compiled."""
         part = self.catalogue.part(name)
-
-        def write(out: Path, _: Inputs, step: Step) -> None:
-            compile_part(part, self.toolchain, out, timeout=self.timeouts.compile, note=step.note)
-
-        return self.folder(f"compile {name}", name, part_key(part, self.toolchain), (), write, means=Means.CORES)
+        product = compiled(part, self.toolchain, self.cache, timeout=self.timeouts.compile)
+        self.keys[product.name] = part_key(part, self.toolchain)
+        return self.plan.add(product)
 
     def wheel(self, requirement: str) -> str:
         """One Python package, without what it requires."""
