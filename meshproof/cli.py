@@ -1,4 +1,4 @@
-"""The `meshproof` command: doctor, up, down, status."""
+"""The `meshproof` command: doctor, up, down, status, intake."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from meshproof.bed.preflight import Level, preflight
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
 from meshproof.kube import Cluster
-from meshproof.mesh import standing
 from meshproof.report.files import write_timeline
 from meshproof.settings import Settings, load_settings
 from meshproof.stack import describe
+from meshproof.standing import standing
 from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 
@@ -117,6 +117,22 @@ def status(
     for entry in found:
         for name, value in entry.items():
             console.print(f"[bold]{name:<9}[/]{escape(str(value))}", highlight=False, soft_wrap=True)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)
+def intake(context: typer.Context) -> None:
+    """Receive what Datadog agents send, and answer Datadog's API client. `meshproof intake --help` tells more."""
+    try:
+        from meshproof.intake.__main__ import intake as receive  # its libraries are an extra, and slow to load
+    except ModuleNotFoundError as missing:
+        raise UsageError(
+            "the intake's libraries are not installed",
+            seen=missing.name,
+            remedy="pip install 'meshproof[intake]'",
+        ) from missing
+    command = typer.Typer(add_completion=False)
+    command.command()(receive)
+    command(args=context.args, standalone_mode=False, prog_name="meshproof intake")
 
 
 def _state_of(settings: Settings, record: RunRecord) -> dict[str, Any]:

@@ -6,18 +6,14 @@ import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import meshproof
-from meshproof.bed import lifecycle, namespace
 from meshproof.bed.addresses import Pool
-from meshproof.bed.images import load_catalogue, prepare_tools
 from meshproof.bed.lifecycle import Bed
-from meshproof.errors import InvalidMeasurement, UsageError
-from meshproof.files import data_root
+from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
 from meshproof.probe import (
@@ -35,24 +31,15 @@ from meshproof.probe import (
 )
 from meshproof.probe.address import LoadBalancer, load_balancer
 from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
-from meshproof.settings import ImageChoice, Settings
-from meshproof.stack import RUN_LABEL, Installed, StackContext, describe, set_up, tear_down
-from meshproof.timeline import Timeline
+from meshproof.settings import Settings
+from meshproof.stack import RUN_LABEL, Installed
 from meshproof.timeouts import Timeouts
 from meshproof.waiting import StateNotReached, eventually
 
-__all__ = ["APPS", "OUTSIDE", "Mesh", "standing"]
+__all__ = ["APPS", "MESH_NAMESPACES", "OUTSIDE", "Mesh"]
 
 APPS = "apps"
 OUTSIDE = "outside"
-_RIGHTS = (
-    ("create", "", "namespaces"),
-    ("create", "apiextensions.k8s.io", "customresourcedefinitions"),
-    ("create", "rbac.authorization.k8s.io", "clusterroles"),
-    ("create", "admissionregistration.k8s.io", "mutatingwebhookconfigurations"),
-    ("create", "apps", "deployments"),
-    ("create", "", "secrets"),
-)
 MESH_NAMESPACES = (APPS, "istio-system", "metallb-system", OUTSIDE)
 
 
@@ -257,89 +244,3 @@ class Mesh:
             f"kubectl: {inside}env KUBECONFIG={self.bed.kubeconfig} kubectl get pods -A",
             f"books:   {inside}curl -H 'Host: goapi.apps.svc.cluster.local' http://{self.installed.gateway_address}/books",
         ]
-
-
-@contextmanager
-def standing(settings: Settings, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
-    """The mesh for the length of the block, in the bed's network namespace.
-
-    Setting up is recorded on `timeline`, taking down on `farewell`.
-
-    A cluster that this run created is deleted afterwards, unless it is to be kept. Of a borrowed cluster exactly what
-    this run installed is removed. A kept one stays as it is.
-    """
-    session_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    bed = lifecycle.borrow(settings) if settings.borrowed else lifecycle.obtain(settings, timeline)
-    try:
-        with namespace.entered(bed.namespace), Cluster(bed.kubeconfig, bed.context, settings.timeouts) as cluster:
-            installed = describe(cluster)
-            if installed is not None:
-                _note_standing(timeline, installed)
-                yield Mesh(settings, bed, cluster, installed, session_id)
-                return
-            if bed.borrowed:
-                _check_rights(cluster)
-            context = _context(settings, bed, cluster, timeline)
-            try:
-                installed = set_up(context, timeline)
-                if settings.keep_cluster and bed.created:
-                    lifecycle.lend(settings, bed)
-                yield Mesh(settings, bed, cluster, installed, session_id)
-            finally:
-                if bed.borrowed and not settings.keep_cluster:
-                    tear_down(context, farewell)
-    finally:
-        lifecycle.release(settings, bed, farewell)
-
-
-def _note_standing(timeline: Timeline, installed: Installed) -> None:
-    with timeline.step("stack", group="stack") as step:
-        step.skip(f"stands since {installed.installed_at}, run {installed.run_id}")
-
-
-def _context(settings: Settings, bed: Bed, cluster: Cluster, timeline: Timeline) -> StackContext:
-    prepared = bed.images or prepare_tools(settings, load_catalogue(data_root()), timeline)
-    pool = bed.pool or _pool_of_borrowed(settings, cluster)
-    pilot = prepared.catalogue.image("istio-pilot")
-    return StackContext(
-        cluster=cluster,
-        settings=settings,
-        run_id=bed.run_id,
-        kubeconfig=bed.kubeconfig,
-        istioctl=prepared.tools["istioctl"],
-        metallb_manifest=prepared.module_file("metallb", "config/manifests/metallb-native.yaml"),
-        pool=str(pool),
-        istio_hub=pilot.hub,
-        istio_tag=pilot.tag,
-        from_source=prepared.source is ImageChoice.SOURCE,
-        ingress_node=bool(cluster.list("Node", labels="meshproof.dev/ingress=true")),
-        kube_context=bed.context,
-    )
-
-
-def _check_rights(cluster: Cluster) -> None:
-    """Refuse a borrowed cluster before anything is applied when the credentials would not get to the end."""
-    missing = [f"{verb} {resource}" for verb, group, resource in _RIGHTS if not cluster.can_i(verb, resource, group)]
-    if missing:
-        raise UsageError(
-            f"the credentials of context {cluster.context} do not suffice to install a mesh",
-            seen=f"not allowed to {', '.join(missing)}",
-            remedy="use credentials of a cluster administrator",
-        )
-
-
-def _pool_of_borrowed(settings: Settings, cluster: Cluster) -> Pool:
-    """Nobody but its owner knows which addresses are free in a borrowed cluster's network."""
-    if settings.pool is None:
-        addresses = [
-            address["address"]
-            for node in cluster.list("Node")
-            for address in node["status"]["addresses"]
-            if address["type"] == "InternalIP"
-        ]
-        raise UsageError(
-            "a borrowed cluster needs to be told which addresses MetalLB may give away",
-            seen=f"nodes at {', '.join(addresses)}",
-            remedy="give free addresses of the nodes' network with --pool FIRST-LAST",
-        )
-    return Pool.parse(settings.pool)

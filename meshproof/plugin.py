@@ -12,7 +12,7 @@ import pytest
 
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
-from meshproof.mesh import MESH_NAMESPACES, Mesh, standing
+from meshproof.mesh import MESH_NAMESPACES, Mesh
 from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest, write_timeline
@@ -20,6 +20,7 @@ from meshproof.report.recorder import promise_of, reason_of, verdict_of
 from meshproof.report.results import CheckResult, Results, Verdict
 from meshproof.report.summary import summary_lines
 from meshproof.settings import Settings, load_settings
+from meshproof.standing import standing
 from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 

@@ -25,6 +25,8 @@ _STYLE = {
 _SIGN = {State.WAITING: "·", State.RUNNING: "▸", State.DONE: "✔", State.SKIPPED: "–", State.FAILED: "✘"}
 _REFRESHES_PER_SECOND = 8
 _PLAIN_SECONDS = 0.2
+_SILENCE_SECONDS = 30.0
+"""After so long without a change, plain output says what is still running."""
 
 
 @contextmanager
@@ -88,6 +90,7 @@ class _Lines:
         self._console = console
         self._started: set[str] = set()
         self._ended: set[str] = set()
+        self._spoke = timeline.now()
 
     def follow(self, stop: Event) -> None:
         while not stop.wait(_PLAIN_SECONDS):
@@ -107,6 +110,16 @@ class _Lines:
             elif span.name not in self._started:
                 self._started.add(span.name)
                 changes.append((span.began, f"{span.group}: {span.name} started"))
+        now = self._timeline.now()
+        if changes:
+            self._spoke = now
+        elif now - self._spoke > _SILENCE_SECONDS:
+            self._spoke = now
+            changes = [
+                (now, f"{span.group}: {span.name} still running, {span.elapsed(now):.0f} s  {span.note}")
+                for span in self._timeline.spans
+                if span.state is State.RUNNING
+            ]
         for seconds, text in sorted(changes):
             self._console.print(f"{seconds:7.1f} s  {text}", highlight=False, markup=False, soft_wrap=True)
 

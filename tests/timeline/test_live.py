@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from meshproof.timeline import Timeline
-from meshproof.timeline.live import live
+from meshproof.timeline.live import _Lines, live
 
 
 class Clock:
@@ -105,3 +105,21 @@ def test_a_low_screen_leaves_out_what_is_done_first(clock: Clock) -> None:
 def test_an_error_in_the_block_comes_out(clock: Clock) -> None:
     with pytest.raises(KeyError), live(Timeline(clock=clock), Console(file=StringIO())):
         raise KeyError("x")
+
+
+def test_a_log_that_falls_silent_says_what_still_runs(clock: Clock) -> None:
+    timeline = Timeline(clock=clock)
+    out = StringIO()
+    console = Console(file=out, width=100)
+    lines = _Lines(timeline, console)
+    with timeline.step("compile istio", group="images") as step:
+        lines.write()
+        step.note("120 packages compiled")
+        clock.now = 20
+        lines.write()
+        clock.now = 45
+        lines.write()
+    assert out.getvalue().splitlines() == [
+        "    0.0 s  images: compile istio started",
+        "   45.0 s  images: compile istio still running, 45 s  120 packages compiled",
+    ]

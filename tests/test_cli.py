@@ -1,0 +1,77 @@
+"""The command tells people what they need to know, and ends with the right code."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from meshproof.bed.ownership import Records, RunState, new_run_id
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+def meshproof(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    folders = {"XDG_STATE_HOME": str(home / "state"), "XDG_CACHE_HOME": str(home / "cache")}
+    environment = {**os.environ, **folders, "DOCKER_HOST": "unix:///nowhere.sock", "COLUMNS": "200"}
+    argv = [sys.executable, "-m", "meshproof.cli", *words]
+    return subprocess.run(argv, env=environment, cwd=home, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["up", "--images", "everywhere"], "setting images"),
+        (["up", "--workers", "many"], "setting workers"),
+        (["up", "--cluster-name", "A B"], "setting cluster_name"),
+        (["up", "--kubeconfig", "nowhere"], "there is no such kubeconfig"),
+        (["up", "--colour", "red"], "--colour"),
+        (["fly"], "fly"),
+    ],
+)
+def test_bad_input_is_told_in_words_with_code_two(home: Path, words: list[str], message: str) -> None:
+    ended = meshproof(home, *words)
+    assert ended.returncode == 2, ended.stderr
+    assert message in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_unknown_context_lists_those_that_exist(home: Path) -> None:
+    (home / "config").write_text(
+        "apiVersion: v1\nkind: Config\ncurrent-context: here\n"
+        "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+        "users: [{name: u, user: {}}]\n"
+        "contexts: [{name: here, context: {cluster: c, user: u}}]\n"
+    )
+    ended = meshproof(home, "up", "--kubeconfig", "config", "--context", "there")
+    assert ended.returncode == 2, ended.stderr
+    assert "there" in ended.stderr and "here" in ended.stderr
+
+
+def test_nothing_is_up(home: Path) -> None:
+    ended = meshproof(home, "status")
+    assert (ended.returncode, ended.stdout) == (0, "nothing is up\n")
+
+
+def test_status_tells_whose_a_cluster_is(home: Path) -> None:
+    records = Records(home / "state" / "meshproof")
+    record = records.claim(run_id=new_run_id(), cluster_name="mine", engine_host="unix:///gone.sock")
+    records.write(record.model_copy(update={"state": RunState.KEPT}))
+    (entry,) = json.loads(meshproof(home, "status", "--json").stdout)
+    assert (entry["cluster"], entry["run"]) == ("mine", record.run_id)
+    assert entry["state"] == "kept; its engine does not answer"
+
+
+def test_doctor_looks_at_everything(home: Path) -> None:
+    ended = meshproof(home, "doctor", "--images", "source")
+    assert ended.returncode in (0, 1), ended.stderr
+    for category in ("engine", "capacity", "network", "leftovers", "tools", "registries"):
+        assert f"{category}\n" in ended.stdout
+    assert "looked at" in ended.stdout
