@@ -96,7 +96,7 @@ def down(cluster_name: ClusterName = None) -> None:
     """Delete a kept cluster, clear what killed runs left, and stop our engine when nothing needs it."""
     settings = load_settings(cluster_name=cluster_name)
     timeline = Timeline()
-    with live(timeline, console):
+    with lifecycle.sole_use_of_cluster(settings), live(timeline, console):
         removed = lifecycle.take_down(settings, timeline)
     console.print(f"removed: {', '.join(removed) or 'nothing was there'}", highlight=False)
 

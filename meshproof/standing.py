@@ -39,28 +39,39 @@ def standing(settings: Settings, timeline: Timeline, farewell: Timeline) -> Iter
     A cluster that this run created is deleted afterwards, unless it is to be kept. Of a borrowed cluster exactly what
     this run installed is removed. A kept one stays as it is.
     """
+    if settings.borrowed:
+        with _standing(settings, lifecycle.borrow(settings), timeline, farewell) as mesh:
+            yield mesh
+        return
+    with lifecycle.sole_use_of_cluster(settings):
+        bed = lifecycle.obtain(settings, timeline)
+        try:
+            with namespace.entered(bed.namespace), _standing(settings, bed, timeline, farewell) as mesh:
+                yield mesh
+        finally:
+            lifecycle.release(settings, bed, farewell)
+
+
+@contextmanager
+def _standing(settings: Settings, bed: Bed, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
     session_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
-    bed = lifecycle.borrow(settings) if settings.borrowed else lifecycle.obtain(settings, timeline)
-    try:
-        with namespace.entered(bed.namespace), Cluster(bed.kubeconfig, bed.context, settings.timeouts) as cluster:
-            installed = describe(cluster)
-            if installed is not None:
-                _note_standing(timeline, installed)
-                yield Mesh(settings, bed, cluster, installed, session_id)
-                return
-            if bed.borrowed:
-                _check_rights(cluster)
-            context = _context(settings, bed, cluster, timeline)
-            try:
-                installed = set_up(context, timeline)
-                if settings.keep_cluster and bed.created:
-                    lifecycle.lend(settings, bed)
-                yield Mesh(settings, bed, cluster, installed, session_id)
-            finally:
-                if bed.borrowed and not settings.keep_cluster:
-                    tear_down(context, farewell)
-    finally:
-        lifecycle.release(settings, bed, farewell)
+    with Cluster(bed.kubeconfig, bed.context, settings.timeouts) as cluster:
+        installed = describe(cluster)
+        if installed is not None:
+            _note_standing(timeline, installed)
+            yield Mesh(settings, bed, cluster, installed, session_id)
+            return
+        if bed.borrowed:
+            _check_rights(cluster)
+        context = _context(settings, bed, cluster, timeline)
+        try:
+            installed = set_up(context, timeline)
+            if settings.keep_cluster and bed.created:
+                lifecycle.lend(settings, bed)
+            yield Mesh(settings, bed, cluster, installed, session_id)
+        finally:
+            if bed.borrowed and not settings.keep_cluster:
+                tear_down(context, farewell)
 
 
 def _note_standing(timeline: Timeline, installed: Installed) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,14 +17,14 @@ from meshproof.bed import kind, namespace, pod_network
 from meshproof.bed.addresses import Network, Pool, check_pool, choose_pool
 from meshproof.bed.engine import Engine, OwnEngine
 from meshproof.bed.images import PreparedImages, PreparedTools, load_catalogue, prepare_images
-from meshproof.bed.locking import host_lock
+from meshproof.bed.locking import host_lock, sole_use
 from meshproof.bed.ownership import Records, RunRecord, RunState, new_run_id
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.settings import ImageChoice, Settings
 from meshproof.timeline import Timeline
 
-__all__ = ["Bed", "borrow", "lend", "obtain", "reap", "release", "take_down"]
+__all__ = ["Bed", "borrow", "lend", "obtain", "reap", "release", "sole_use_of_cluster", "take_down"]
 
 GROUP = "bed"
 
@@ -55,25 +56,42 @@ class Bed:
         return self.engine.namespace if self.engine else None
 
 
+@contextmanager
+def sole_use_of_cluster(settings: Settings) -> Iterator[None]:
+    """Keep other runs off the cluster of that name for the length of the block; two would spoil each other's checks.
+
+    Raises UsageError when another run has it.
+    """
+    with sole_use(settings.state / "clusters" / settings.cluster_name / "lock", f"the cluster {settings.cluster_name}"):
+        yield
+
+
 def reap(settings: Settings, engine: Engine, timeline: Timeline) -> int:
-    """Remove what dead runs left in this engine: their clusters, unless kept, and their records."""
-    records = Records(settings.state)
-    dead = [r for r in records if r.engine_host == engine.host and not r.alive and r.state is not RunState.KEPT]
-    if not dead:
-        return 0
-    with timeline.step("reap", group=GROUP) as step, engine.client() as client:
-        removed = 0
-        for record in dead:
-            removed += kind.remove_nodes(client, record.cluster_name, record.run_id)
-            _forget(settings, record)
-        step.note(f"{len(dead)} dead runs, {removed} of their node containers removed")
+    """Remove what is left in this engine of dead runs: their clusters, unless kept and running, and their records."""
+    records = [record for record in Records(settings.state) if record.engine_host == engine.host]
+    with engine.client() as client:
+        dead = [r for r in records if not (_runs(client, r) if r.state is RunState.KEPT else r.alive)]
+        if not dead:
+            return 0
+        with timeline.step("reap", group=GROUP) as step:
+            removed = 0
+            for record in dead:
+                removed += kind.remove_nodes(client, record.cluster_name, record.run_id)
+                _forget(settings, record)
+            step.note(f"of {', '.join(record.run_id for record in dead)}: {removed} node containers removed")
     return len(dead)
+
+
+def _runs(client: docker.DockerClient, record: RunRecord) -> bool:
+    """Whether a kept cluster still runs; its engine may have been killed, and then its nodes are stopped for good."""
+    nodes = kind.nodes_of(client, record.cluster_name)
+    return bool(nodes) and all(node.status == "running" for node in nodes)
 
 
 def obtain(settings: Settings, timeline: Timeline) -> Bed:
     """The bed for this run: a cluster that was kept under that name, or a new one.
 
-    Raises UsageError when the name belongs to somebody else, or to a run that is still going on.
+    Raises UsageError when the name belongs to somebody else.
     """
     # One lock from here to the claim: a run that ends stops the engine when nobody has claimed anything in it.
     with host_lock(settings.state / "beds.lock"):
@@ -157,7 +175,7 @@ def release(settings: Settings, bed: Bed, timeline: Timeline) -> None:
 def take_down(settings: Settings, timeline: Timeline) -> list[str]:
     """Delete the kept cluster of the settings' name and whatever dead runs left, then stop our engine if it is idle.
 
-    Returns what was removed, in words. Raises UsageError when a live run is using the cluster.
+    Returns what was removed, in words.
     """
     removed: list[str] = []
     own = OwnEngine.of(settings)
@@ -165,12 +183,6 @@ def take_down(settings: Settings, timeline: Timeline) -> list[str]:
     for engine in found:
         with host_lock(settings.state / "beds.lock"):
             record = Records(settings.state).of_cluster(settings.cluster_name, engine.host)
-            if record and record.alive and record.state is not RunState.KEPT:
-                raise UsageError(
-                    f"a run is using the cluster {record.cluster_name} right now",
-                    seen=f"run {record.run_id}, process {record.pid}",
-                    remedy="end that run first",
-                )
             if record:
                 with timeline.step("delete cluster", group=GROUP), engine.client() as client:
                     kind.remove_nodes(client, record.cluster_name, record.run_id)
@@ -209,15 +221,6 @@ def _standing(settings: Settings, engine: Engine, client: docker.DockerClient) -
             seen=", ".join(str(node.name) for node in nodes),
             remedy="choose another name with --cluster-name, or test that very cluster with --kubeconfig FILE",
         )
-    if record.state is not RunState.KEPT:
-        raise UsageError(
-            f"another run is using the cluster {name} right now",
-            seen=f"run {record.run_id}, process {record.pid}",
-            remedy="wait for it, or choose another name with --cluster-name",
-        )
-    if not nodes:
-        Records(settings.state).drop(record.run_id)
-        return None
     asked = {"workers": settings.workers, "metallb": settings.metallb, "kubernetes": settings.kubernetes}
     different = {field: value for field, value in asked.items() if getattr(record, field) != value}
     if different:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["host_lock"]
+from meshproof.errors import UsageError
+
+__all__ = ["host_lock", "sole_use"]
 
 
 @contextmanager
@@ -16,4 +19,27 @@ def host_lock(path: Path) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def sole_use(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock for the length of the block, or say that somebody else has it.
+
+    Raises UsageError naming `what` and the holder's process id.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise UsageError(
+                f"another run is using {what} right now",
+                seen=f"process {file.read().strip() or '?'}",
+                remedy="wait for it, or choose another name with --cluster-name",
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
