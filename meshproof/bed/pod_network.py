@@ -18,7 +18,7 @@ import docker
 from meshproof.bed.kind import nodes_of
 from meshproof.errors import MeshproofError
 
-__all__ = ["connect", "folders", "plugin_configuration"]
+__all__ = ["FILE_NAME", "connect", "folders", "plugin_configuration"]
 
 FILE_NAME = "10-bed.conflist"
 _SECONDS = 60.0

@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 from app_process import APPS, CANARY
 
+from meshproof.bed.images.appsources import AppSources
+from meshproof.bed.images.catalogue import load_catalogue
+from meshproof.bed.images.dockerfile import Compiled, read_dockerfile
+from meshproof.files import data_root
 from meshproof.programs import run
 
 Command = tuple[str | Path, ...]
@@ -22,13 +26,18 @@ def go() -> str:
 
 @pytest.fixture(scope="session")
 def compiled(go: str, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Command]:
-    """Compiles an app in Go, once."""
+    """Compiles an app in Go, once, from nothing but what its Dockerfile copies."""
+    sources, debian = AppSources(APPS), load_catalogue(data_root()).debian
     made: dict[str, Command] = {}
 
     def compile_app(name: str) -> Command:
         if name not in made:
-            program = tmp_path_factory.mktemp(name) / name
-            run([go, "build", "-o", program, "."], cwd=APPS / name, env={"CGO_ENABLED": "0"}, timeout=600)
+            folder, program = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp(name) / name
+            (stage,) = read_dockerfile(APPS / name / "Dockerfile", debian).stages
+            assert isinstance(stage, Compiled)
+            sources.lay_out(stage.copies, folder)
+            words = ["build", "-trimpath", "-o", program, stage.package]
+            run([go, *words], cwd=folder, env={"CGO_ENABLED": "0"}, timeout=600)
             made[name] = (program,)
         return made[name]
 

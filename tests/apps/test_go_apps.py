@@ -9,36 +9,22 @@ from pathlib import Path
 import httpx
 import pytest
 from app_process import APPS, app_environment, running
-from conftest import Command
 
+from conftest import Command
 from meshproof.programs import run
 
-MODULES = ("goapi", "text-to-speech", "alpine")
+
+def test_vet(go: str) -> None:
+    run([go, "vet", "./..."], cwd=APPS, timeout=600)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_vet(go: str, module: str) -> None:
-    run([go, "vet", "./..."], cwd=APPS / module, timeout=600)
+def test_own_tests(go: str) -> None:
+    run([go, "test", "./..."], cwd=APPS, timeout=600)
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_own_tests(go: str, module: str) -> None:
-    run([go, "test", "./..."], cwd=APPS / module, timeout=600)
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_formatting(go: str, module: str) -> None:
+def test_formatting(go: str) -> None:
     gofmt = Path(run([go, "env", "GOROOT"], timeout=20).stdout.strip()) / "bin" / "gofmt"
-    assert run([gofmt, "-l", "."], cwd=APPS / module, timeout=60).stdout == ""
-
-
-@pytest.mark.parametrize("module", MODULES[1:])
-def test_package_serving_is_the_same_everywhere(module: str) -> None:
-    def package(name: str) -> dict[str, str]:
-        files = (APPS / name / "serving").glob("*.go")
-        return {file.name: file.read_text() for file in files if not file.name.endswith("_test.go")}
-
-    assert package(module) == package("goapi")
+    assert run([gofmt, "-l", "."], cwd=APPS, timeout=60).stdout == ""
 
 
 def test_books_without_a_cluster(compiled: Callable[[str], Command], tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from urllib.parse import unquote
 import httpx
 import pytest
 from app_process import CANARY, AppProcess, app_environment, fake_speaker, running, small_sound
-from conftest import Command
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
+from conftest import Command
 from meshproof.probe.sound import listen
 from meshproof.programs import run
 from meshproof.waiting import eventually

@@ -7,14 +7,14 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
 from meshproof.bed.locking import host_lock
 
-__all__ = ["KEPT_SECONDS", "Cache", "folder_key", "key_of"]
+__all__ = ["KEPT_SECONDS", "Cache", "files_key", "folder_key", "key_of"]
 
 KEPT_SECONDS = 14 * 24 * 3600.0
 """How long what was built for other versions is kept after its last use."""
@@ -31,12 +31,17 @@ def key_of(*inputs: object) -> str:
 
 def folder_key(folder: Path) -> str:
     """A key of the names, contents and execute bits of all files below a folder; caches of tools are left out."""
+    files = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts and path.is_file()]
+    return files_key(folder, [path.relative_to(folder) for path in files])
+
+
+def files_key(folder: Path, files: Iterable[Path]) -> str:
+    """A key of the names, contents and execute bits of these files, given by their paths in the folder."""
     entries = []
-    for path in sorted(folder.rglob("*")):
-        if "__pycache__" in path.parts or not path.is_file():
-            continue
+    for name in files:
+        path = folder / name
         executable = bool(path.stat().st_mode & 0o100)
-        entries.append((str(path.relative_to(folder)), executable, hashlib.sha256(path.read_bytes()).hexdigest()))
+        entries.append((str(name), executable, hashlib.sha256(path.read_bytes()).hexdigest()))
     return key_of(entries)
 
 

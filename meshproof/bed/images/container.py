@@ -141,11 +141,12 @@ class EngineImages:
             )
         return name
 
-    def build_folder(self, image: str, key: str, folder: Path, note: Callable[[str], None]) -> str:
-        """Build a folder with a Dockerfile as it stands."""
+    def build_folder(self, image: str, key: str, folder: Path, dockerfile: str, note: Callable[[str], None]) -> str:
+        """Build a Dockerfile as it stands; `folder` is what it copies from, `dockerfile` its path in there."""
         name = self.name(image, key)
         answer = self.client.api.build(
             path=str(folder),
+            dockerfile=dockerfile,
             tag=name,
             labels={KEY_LABEL: key, NAME_LABEL: image},
             rm=True,

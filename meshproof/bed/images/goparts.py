@@ -15,13 +15,14 @@ from meshproof.bed.images.toolchain import Toolchain
 from meshproof.errors import MeshproofError
 from meshproof.programs import Completed
 
-__all__ = ["ModuleFiles", "ModuleRefused", "compile_folder", "compile_part", "part_key", "refusal"]
+__all__ = ["ModuleFiles", "ModuleRefused", "Refusal", "compile_package", "compile_part", "part_key", "refusal"]
 
 _FLAGS = ("-trimpath", "-buildvcs=false")
 _STRIPPED = "-s -w"
 _REFUSED = re.compile(
     r"(?P<module>[\w.-]+\.[a-z]+(?:/[\w.~-]+)+)@(?P<version>v[\w.+-]+): (?!missing go.sum)(?P<reason>.*\S)"
 )
+_UNREACHABLE = re.compile(r"dial tcp|no such host|i/o timeout|connection refused|network is unreachable")
 _REFUSED_TOOLCHAIN = re.compile(r"download go(?P<version>[\d.]+)[^:]*: (?P<reason>.*\S)")
 
 
@@ -39,11 +40,15 @@ class ModuleRefused(MeshproofError):
 
     def __init__(self, refusal: Refusal, part: str, remedy: str) -> None:
         self.refusal = refusal
-        super().__init__(
-            f"the Go module {refusal.module} {refusal.version}, which {part} needs, is not served",
-            seen=refusal.reason,
-            remedy=remedy,
-        )
+        wanted = f"the Go module {refusal.module} {refusal.version}, which {part} needs,"
+        if _UNREACHABLE.search(refusal.reason):
+            super().__init__(
+                f"{wanted} cannot be fetched: its registry is out of reach",
+                seen=refusal.reason,
+                remedy="see that this machine reaches the Go module registry (GOPROXY), then start again",
+            )
+        else:
+            super().__init__(f"{wanted} is not served", seen=refusal.reason, remedy=remedy)
 
 
 def refusal(stderr: str) -> Refusal | None:
@@ -79,11 +84,23 @@ def compile_part(part: Part, toolchain: Toolchain, out: Path, *, timeout: float,
             )
 
 
-def compile_folder(
-    name: str, folder: Path, toolchain: Toolchain, out: Path, *, timeout: float, note: Callable[[str], None]
+def compile_package(
+    name: str,
+    folder: Path,
+    package: str,
+    toolchain: Toolchain,
+    out: Path,
+    *,
+    origin: Path,
+    timeout: float,
+    note: Callable[[str], None],
 ) -> None:
-    """Compile the program in a folder to the file `out`; errors as with compile_part."""
-    _build(toolchain, name, folder, [*_FLAGS, "-ldflags", _STRIPPED, "-o", str(out), "."], timeout, note)
+    """Compile the program that is a package of the module in `folder` to the file `out`.
+
+    Errors as with compile_part; they send to `origin`, which `folder` is a copy of.
+    """
+    words = [*_FLAGS, "-ldflags", _STRIPPED, "-o", str(out), package]
+    _build(toolchain, name, folder, words, timeout, note, origin=origin)
 
 
 def _flags(part: Part) -> list[str]:
@@ -92,7 +109,14 @@ def _flags(part: Part) -> list[str]:
 
 
 def _build(
-    toolchain: Toolchain, name: str, folder: Path, words: list[str], timeout: float, note: Callable[[str], None]
+    toolchain: Toolchain,
+    name: str,
+    folder: Path,
+    words: list[str],
+    timeout: float,
+    note: Callable[[str], None],
+    *,
+    origin: Path | None = None,
 ) -> None:
     packages = 0
 
@@ -107,7 +131,7 @@ def _build(
     note("go build")
     ended = toolchain.run("build", "-v", *words, cwd=folder, timeout=timeout, on_line=progress, check=False)
     if ended.returncode != 0:
-        raise _explained(ended, name, folder)
+        raise _explained(ended, name, origin or folder)
     note(f"{packages} packages compiled")
 
 

@@ -6,11 +6,12 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from meshproof.bed.images.container import Context
+from meshproof.bed.kind import CNI_FOLDER
+from meshproof.bed.pod_network import FILE_NAME, plugin_configuration
 from meshproof.errors import UsageError
 from meshproof.manifests import parse_manifests
 from meshproof.programs import run
@@ -21,6 +22,8 @@ CONTAINERD_ROOT = "/kind/containerd"
 SNAPSHOTS = "/var/lib/containerd/snapshots"
 STORAGE_FOLDER = "/var/local-path-provisioner"
 CONTROL_PLANE = "node-role.kubernetes.io/control-plane"
+FIRST_POD_RANGE = "10.244.0.0/24"
+"""The pods of a cluster's only node: the first /24 of kind's pod network."""
 _ENTRYPOINT = ["/usr/local/bin/entrypoint", "/sbin/init"]
 # What a Debian base brings up that has no place in a node; kind's own base image does without it too.
 _QUIET = (
@@ -78,7 +81,7 @@ def node_context(
     context.add("files/kind/version", f"v{version}")
     context.add("files/kind/manifests/default-cni.yaml", CNI_MANIFEST)
     context.add("files/kind/manifests/default-storage.yaml", storage)
-    context.add("files/etc/cni/net.d/10-bed.conflist", json.dumps(CNI_CONFIGURATION, indent=1))
+    context.add(f"files{CNI_FOLDER}/{FILE_NAME}", json.dumps(plugin_configuration(FIRST_POD_RANGE), indent=1))
     add_hook = '.hooks.createContainer += [{"path": "/kind/bin/mount-product-files.sh"}] | del(.process.rlimits)'
     context.dockerfile = "\n".join(
         [
@@ -163,22 +166,3 @@ kind: ConfigMap
 metadata: {name: pod-network, namespace: kube-system}
 data: {plugin: ptp}
 """
-
-CNI_CONFIGURATION: dict[str, Any] = {
-    "cniVersion": "0.3.1",
-    "name": "bed",
-    "plugins": [
-        {
-            "type": "ptp",
-            "mtu": 1500,
-            "ipMasq": True,
-            "ipam": {
-                "type": "host-local",
-                "dataDir": "/run/cni-ipam-state",
-                "routes": [{"dst": "0.0.0.0/0"}],
-                "ranges": [[{"subnet": "10.244.0.0/24"}]],
-            },
-        },
-        {"type": "portmap", "capabilities": {"portMappings": True}},
-    ],
-}

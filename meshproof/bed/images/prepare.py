@@ -127,7 +127,9 @@ def _toolchain(
     with timeline.step("go toolchain", group=GROUP) as step:
         toolchain = find_toolchain(catalogue.go, cache, timeout=settings.timeouts.image_build)
         step.note(f"Go {toolchain.version}")
-    return toolchain, ModuleFiles(catalogue, toolchain, timeout=settings.timeouts.image_pull)
+    modules = ModuleFiles(catalogue, toolchain, timeout=settings.timeouts.image_pull)
+    modules.folder("metallb")  # now, while downloads work: its manifest is read from inside the bed's namespace
+    return toolchain, modules
 
 
 def _node(workshop: Workshop, settings: Settings, source: ImageChoice) -> str:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from meshproof.bed.images.cache import folder_key, key_of
+from meshproof.bed.images.appsources import AppSources
+from meshproof.bed.images.cache import key_of
 from meshproof.bed.images.catalogue import Image
 from meshproof.bed.images.container import Context
-from meshproof.bed.images.dockerfile import Compiled, PythonPackages, read_dockerfile
-from meshproof.bed.images.goparts import compile_folder
+from meshproof.bed.images.dockerfile import AppRecipe, Compiled, PythonPackages, read_dockerfile
+from meshproof.bed.images.goparts import compile_package
 from meshproof.bed.images.plan import Made, Means
 from meshproof.bed.images.pypi import install_packages
 from meshproof.bed.images.workshop import Inputs, Workshop, folder_of
 from meshproof.timeline import Step
 
-__all__ = ["app_folder", "built_by_engine", "from_source"]
+__all__ = ["built_by_engine", "from_source"]
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -28,19 +29,20 @@ def from_source(workshop: Workshop, image: Image) -> str:
 
 def built_by_engine(workshop: Workshop, image: Image) -> str:
     """The product that is this app's image, built by the engine from its Dockerfile as it stands."""
-    folder = app_folder(workshop, image)
-    key = key_of("docker build 1", folder_key(folder))
+    sources, dockerfile, recipe = _read_app(workshop, image)
+    key = key_of("docker build 2", (sources.folder / dockerfile).read_bytes(), sources.key(recipe.sources))
 
     def make(_: Inputs, step: Step) -> Made:
-        return workshop.engine.build_folder(image.name, key, folder, step.note)
+        return workshop.engine.build_folder(image.name, key, sources.folder, dockerfile, step.note)
 
     return workshop.engine_image(f"image {image.name}", image.name, key, (), make)
 
 
-def app_folder(workshop: Workshop, image: Image) -> Path:
-    """Where the app's sources and its Dockerfile are."""
-    assert image.recipe.app is not None
-    return workshop.catalogue.root / "fixtures" / "apps" / image.recipe.app
+def _read_app(workshop: Workshop, image: Image) -> tuple[AppSources, str, AppRecipe]:
+    """The folder of all apps, the path of this one's Dockerfile in it, and what that says."""
+    sources = AppSources(workshop.catalogue.root / "fixtures" / "apps")
+    dockerfile = f"{image.recipe.app}/Dockerfile"
+    return sources, dockerfile, read_dockerfile(sources.folder / dockerfile, workshop.catalogue.debian)
 
 
 def _assembled(workshop: Workshop, image: Image) -> str:
@@ -85,48 +87,70 @@ def _assembled(workshop: Workshop, image: Image) -> str:
 
 def _app(workshop: Workshop, image: Image) -> str:
     """An app of ours, as its Dockerfile says."""
-    folder = app_folder(workshop, image)
-    recipe = read_dockerfile(folder / "Dockerfile", workshop.catalogue.debian)
-    key = folder_key(folder)
-    stages = {stage.stage: _stage(workshop, image.name, folder, key, stage) for stage in recipe.stages}
+    sources, _, recipe = _read_app(workshop, image)
+    stages = {stage.stage: _stage(workshop, image.name, sources, stage) for stage in recipe.stages}
     base = workshop.base(recipe.packages) if recipe.on_debian else ""
     after = [*([base] if base else []), *stages.values()]
 
     def context(inputs: Inputs) -> Context:
         made = Context(recipe.dockerfile(str(inputs[base]) if base else "scratch"))
-        if recipe.copies_sources:
-            made.add("app", folder)
+        for source in recipe.copied:
+            for path in sources.files(source):
+                made.add(f"apps/{path}", sources.folder / path)
         for stage in recipe.stages:
             made.add(f"stages/{stage.stage}{stage.path}", folder_of(inputs[stages[stage.stage]]) / "out")
         return made
 
-    own = key if recipe.copies_sources else ""
-    return workshop.image(f"image {image.name}", image.name, after, (recipe, own), context)
+    facts = (recipe.final, sources.key(recipe.copied))
+    return workshop.image(f"image {image.name}", image.name, after, facts, context)
 
 
-def _stage(workshop: Workshop, app: str, folder: Path, key: str, stage: Compiled | PythonPackages) -> str:
-    """What one build stage of an app's Dockerfile ends in, as `out` in a folder of the cache."""
+def _stage(workshop: Workshop, app: str, sources: AppSources, stage: Compiled | PythonPackages) -> str:
+    """What one build stage of an app's Dockerfile ends in, as `out` in a folder of the cache.
 
-    def compile_app(out: Path, _: Inputs, step: Step) -> None:
-        timeout = workshop.timeouts.compile
-        compile_folder(app, folder, workshop.toolchain, out / "out", timeout=timeout, note=step.note)
-
+    It is made in a folder with nothing but what the stage copies, so that its key misses nothing.
+    """
+    copied = sources.key(source for copy in stage.copies for source in copy.sources)
     if isinstance(stage, Compiled):
-        own = key_of("app 1", workshop.toolchain.version, key)
-        return workshop.folder(f"compile {app}", app, own, (), compile_app, means=Means.CORES)
-    requirements, python = stage.requirements, workshop.catalogue.debian.python
+        return _program(workshop, app, sources, stage, copied)
+    return _python_packages(workshop, app, sources, stage, copied)
 
-    def install(out: Path, _: Inputs, step: Step) -> None:
-        step.note(f"pip install -r {requirements}")
-        install_packages(
-            ["-r", requirements],
-            out / "out",
-            cache=workshop.cache.root,
-            timeout=workshop.timeouts.image_build,
-            python=python,
-            cwd=folder,
-        )
+
+def _program(workshop: Workshop, app: str, sources: AppSources, stage: Compiled, copied: str) -> str:
+    def write(out: Path, _: Inputs, step: Step) -> None:
+        with workshop.cache.scratch(app) as folder:
+            sources.lay_out(stage.copies, folder)
+            compile_package(
+                app,
+                folder,
+                stage.package,
+                workshop.toolchain,
+                out / "out",
+                origin=sources.folder,
+                timeout=workshop.timeouts.compile,
+                note=step.note,
+            )
+
+    key = key_of("app 2", workshop.toolchain.version, stage, copied)
+    return workshop.folder(f"compile {app}", app, key, (), write, means=Means.CORES)
+
+
+def _python_packages(workshop: Workshop, app: str, sources: AppSources, stage: PythonPackages, copied: str) -> str:
+    python = workshop.catalogue.debian.python
+
+    def write(out: Path, _: Inputs, step: Step) -> None:
+        step.note(f"pip install -r {stage.requirements}")
+        with workshop.cache.scratch(app) as folder:
+            sources.lay_out(stage.copies, folder)
+            install_packages(
+                ["-r", stage.requirements],
+                out / "out",
+                cache=workshop.cache.root,
+                timeout=workshop.timeouts.image_build,
+                python=python,
+                cwd=folder,
+            )
         (out / "out").mkdir(exist_ok=True)
 
-    own = key_of("python 1", python, (folder / requirements).read_bytes())
-    return workshop.folder(f"python packages of {app}", app, own, (), install)
+    key = key_of("python 2", python, stage, copied)
+    return workshop.folder(f"python packages of {app}", app, key, (), write)

@@ -6,16 +6,23 @@ from pathlib import Path
 
 import pytest
 
+from meshproof.bed.images.appsources import Copy
 from meshproof.bed.images.catalogue import Debian, load_catalogue
 from meshproof.bed.images.dockerfile import AppRecipe, Compiled, PythonPackages, read_dockerfile
 from meshproof.errors import UsageError
 from meshproof.files import data_root, fixtures_folder
 
 DEBIAN = Debian(suite="bookworm", reference="docker.io/library/debian:bookworm-slim", python="3.11")
-GO_STAGE = "FROM golang:1.26 AS build\nCOPY . .\nRUN CGO_ENABLED=0 go build -trimpath -o /out/app .\n"
+GO_STAGE = """\
+FROM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+COPY ./app ./app
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o /out/app ./app
+"""
 PYTHON_STAGE = """\
 FROM python:3.11-slim-bookworm AS packages
-COPY requirements.txt .
+COPY web/requirements.txt .
 RUN pip install --no-cache-dir --target /site -r requirements.txt
 """
 
@@ -28,7 +35,8 @@ def read(tmp_path: Path, text: str) -> AppRecipe:
 
 def test_go_program_on_scratch(tmp_path: Path) -> None:
     recipe = read(tmp_path, GO_STAGE + 'FROM scratch\nCOPY --from=build /out/app /app\nUSER 1:1\nENTRYPOINT ["/app"]\n')
-    assert recipe.stages == (Compiled("build", "/out/app"),)
+    copies = (Copy(("go.mod", "go.sum"), "./"), Copy(("app",), "./app"))
+    assert recipe.stages == (Compiled("build", "/out/app", "./app", copies),)
     assert not recipe.on_debian
     assert recipe.dockerfile("scratch").splitlines() == [
         "FROM scratch",
@@ -51,16 +59,18 @@ def test_python_packages_and_sources(tmp_path: Path) -> None:
     recipe = read(
         tmp_path,
         PYTHON_STAGE
-        + "FROM docker.io/library/debian:bookworm-slim\nCOPY --from=packages /site /site\nCOPY a.py b /app/\n",
+        + "FROM docker.io/library/debian:bookworm-slim\nCOPY --from=packages /site /site\nCOPY web/a.py ./b/ /app/\n",
     )
-    assert recipe.stages == (PythonPackages("packages", "/site", "requirements.txt"),)
-    assert recipe.final == ("COPY stages/packages/site /site", "COPY app/a.py app/b /app/")
-    assert recipe.copies_sources
+    copies = (Copy(("web/requirements.txt",), "."),)
+    assert recipe.stages == (PythonPackages("packages", "/site", "requirements.txt", copies),)
+    assert recipe.final == ("COPY stages/packages/site /site", "COPY apps/web/a.py apps/b /app/")
+    assert recipe.copied == ("web/a.py", "b")
+    assert recipe.sources == ("web/requirements.txt", "web/a.py", "b")
 
 
 def test_owner_of_copied_files_is_kept(tmp_path: Path) -> None:
     recipe = read(tmp_path, "FROM debian:bookworm-slim\nCOPY --chown=1:1 . /app\n")
-    assert recipe.final == ("COPY --chown=1:1 app/. /app",)
+    assert recipe.final == ("COPY --chown=1:1 apps/. /app",)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +85,13 @@ def test_owner_of_copied_files_is_kept(tmp_path: Path) -> None:
         ("FROM debian:bookworm-slim\n\nRUN curl -O https://example.org/x\n", 3),
         ("FROM debian:bookworm-slim\nRUN apt-get update && apt-get install -y curl\n", 2),
         ("FROM scratch\nRUN apt-get update && apt-get install -y --no-install-recommends curl\n", 2),
-        (GO_STAGE + "FROM scratch\nCOPY --from=other /out/app /app\n", 5),
+        (GO_STAGE + "FROM scratch\nCOPY --from=other /out/app /app\n", 7),
+        (GO_STAGE.replace("./app\nRUN", "/app\nRUN") + "FROM scratch\n", 4),
+        (GO_STAGE.replace("go.sum ./", "go.sum ../") + "FROM scratch\n", 3),
+        (GO_STAGE.replace("COPY ./app", "COPY ../app") + "FROM scratch\n", 4),
+        (GO_STAGE.replace("COPY ./app", "COPY --from=x ./app") + "FROM scratch\n", 4),
+        (GO_STAGE.replace("RUN", "WORKDIR /app\nRUN") + "FROM scratch\n", 5),
+        ("FROM debian:bookworm-slim\nCOPY *.py /app/\n", 2),
         ("FROM debian:bookworm-slim\nCOPY --chmod=755 a /a\n", 2),
         ("FROM debian:bookworm-slim\nHEALTHCHECK CMD true\n", 2),
     ],

@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from meshproof.bed.images.catalogue import Part, load_catalogue
-from meshproof.bed.images.goparts import ModuleFiles, ModuleRefused, compile_part, part_key, refusal
+from meshproof.bed.images.goparts import (
+    ModuleFiles,
+    ModuleRefused,
+    Refusal,
+    compile_package,
+    compile_part,
+    part_key,
+    refusal,
+)
 from meshproof.bed.images.toolchain import Toolchain
 from meshproof.errors import MeshproofError
 from meshproof.files import data_root
@@ -80,6 +88,15 @@ def test_compiler_error_is_shown_without_progress(tmp_path: Path) -> None:
     assert "downloading" not in str(raised.value.seen)
 
 
+def test_copied_package_that_does_not_compile_sends_to_its_origin(tmp_path: Path) -> None:
+    toolchain, origin = go(tmp_path, "echo './x: undefined: frob' >&2; exit 1"), Path("/apps")
+    with pytest.raises(MeshproofError, match="web does not compile") as raised:
+        compile_package(
+            "web", tmp_path, "./web", toolchain, tmp_path / "out", origin=origin, timeout=10, note=lambda _: None
+        )
+    assert raised.value.remedy == "correct /apps"
+
+
 def test_program_that_is_not_built_is_missed(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -123,3 +140,9 @@ def test_file_that_the_module_does_not_ship_is_named(tmp_path: Path) -> None:
     assert files.file("kind", "go") == tmp_path / "go"
     with pytest.raises(MeshproofError, match=r"sigs\.k8s\.io/kind v\S+ ships no images/base"):
         files.file("kind", "images/base")
+
+
+def test_a_registry_out_of_reach_is_not_called_a_refusal() -> None:
+    reason = 'Get "https://registry.example/x/@v/v1.mod": dial tcp: lookup registry.example: i/o timeout'
+    error = ModuleRefused(Refusal("x.example/x", "v1.0.0", reason), "x", "choose another version")
+    assert "out of reach" in str(error) and "choose another version" not in str(error)

@@ -132,6 +132,8 @@ def test_kinds_files_and_the_programs_are_in_the_context(tmp_path: Path) -> None
     assert {"files/usr/bin/kubelet", "files/usr/local/bin/ctr"} <= context.executable
     assert {"files/usr/local/bin/entrypoint", "files/kind/bin/hook.sh"} <= context.executable
     assert not any("LICENSES" in name for name in context.files)
+    pod_network = json.loads(str(context.files["files/etc/cni/net.d/10-bed.conflist"]))
+    assert pod_network["plugins"][0]["ipam"]["ranges"] == [[{"subnet": "10.244.0.0/24"}]]
     assert "files/etc/containerd/config.toml" not in context.executable
 
 

@@ -12,7 +12,7 @@ from meshproof.bed.images.catalogue import load_catalogue
 from meshproof.bed.images.container import EngineImages
 from meshproof.bed.images.goparts import ModuleFiles
 from meshproof.bed.images.node_recipe import node_base, preloaded
-from meshproof.bed.images.recipes import from_source
+from meshproof.bed.images.recipes import built_by_engine, from_source
 from meshproof.bed.images.toolchain import Toolchain
 from meshproof.bed.images.workshop import Workshop
 from meshproof.files import data_root
@@ -37,6 +37,11 @@ def planned(root: Path, *, metallb: str | None = None) -> Workshop:
     return workshop
 
 
+def append(path: Path, line: str) -> None:
+    with path.open("a") as file:
+        file.write(line)
+
+
 def changed(before: Workshop, after: Workshop) -> set[str]:
     return {name for name, key in after.keys.items() if before.keys.get(name) != key}
 
@@ -53,15 +58,56 @@ def test_every_input_is_a_product(root: Path) -> None:
 
 def test_changed_app_leaves_kubernetes_alone(root: Path) -> None:
     before = planned(root)
-    with (root / "fixtures" / "apps" / "goapi" / "main.go").open("a") as file:
-        file.write("// changed\n")
+    append(root / "fixtures" / "apps" / "goapi" / "main.go", "// changed\n")
     assert changed(before, planned(root)) == {"compile goapi", "image goapi", "image node"}
+
+
+def test_changed_package_rebuilds_the_apps_that_share_it(root: Path) -> None:
+    before = planned(root)
+    append(root / "fixtures" / "apps" / "serving" / "app.go", "// changed\n")
+    apps = ("alpine", "goapi", "text-to-speech")
+    products = {f"{what} {app}" for app in apps for what in ("compile", "image")}
+    assert changed(before, planned(root)) == {*products, "image node"}
+
+
+@pytest.mark.parametrize(
+    ("path", "line", "images"),
+    [
+        ("text-to-speech-canary/canary/app.py", "# changed\n", {"image text-to-speech-canary", "image node"}),
+        ("alpine/Dockerfile", "LABEL changed=1\n", {"image alpine", "image node"}),
+        ("goapi/api_test.go", "// changed\n", set()),
+    ],
+)
+def test_changed_file_rebuilds_only_what_has_it(root: Path, path: str, line: str, images: set[str]) -> None:
+    before = planned(root)
+    append(root / "fixtures" / "apps" / path, line)
+    assert changed(before, planned(root)) == images
+
+
+@pytest.mark.parametrize(
+    ("path", "rebuilt"),
+    [
+        ("goapi/main.go", True),
+        ("serving/app.go", True),
+        ("goapi/Dockerfile", True),
+        ("alpine/main.go", False),
+        ("goapi/api_test.go", False),
+    ],
+)
+def test_engine_builds_an_app_anew_when_what_it_copies_changed(root: Path, path: str, rebuilt: bool) -> None:
+    def key() -> str:
+        workshop = planned(root)
+        workshop.keys.clear()
+        return workshop.keys[built_by_engine(workshop, workshop.catalogue.image("goapi"))]
+
+    before = key()
+    append(root / "fixtures" / "apps" / path, "# changed\n")
+    assert (key() != before) is rebuilt
 
 
 def test_changed_module_rebuilds_its_images(root: Path) -> None:
     before = planned(root)
-    with (root / "images" / "istio" / "go.sum").open("a") as file:
-        file.write("\n")
+    append(root / "images" / "istio" / "go.sum", "\n")
     assert changed(before, planned(root)) == {
         "compile istio",
         "image istio-pilot",
@@ -91,6 +137,7 @@ def test_changed_suite_rebuilds_everything_on_debian(root: Path) -> None:
 def test_images_with_the_same_packages_share_the_layer(root: Path) -> None:
     products = planned(root).plan.products
     assert products["image kube-proxy"].after[0] == products["image istio-proxyv2"].after[0]
+    assert products["image text-to-speech"].after[0] in products[products["image text-to-speech-canary"].after[0]].after
 
 
 def test_helper_of_the_storage_is_the_debian_root_itself(root: Path) -> None:
