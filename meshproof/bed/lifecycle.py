@@ -13,7 +13,7 @@ from pathlib import Path
 import docker
 
 from meshproof.bed import engine as engines
-from meshproof.bed import kind, namespace, pod_network
+from meshproof.bed import kind, machine, namespace, pod_network
 from meshproof.bed.addresses import Network, Pool, check_pool, choose_pool
 from meshproof.bed.engine import Engine, OwnEngine
 from meshproof.bed.images import PreparedImages, PreparedTools, load_catalogue, prepare_images
@@ -27,6 +27,8 @@ from meshproof.timeline import Timeline
 __all__ = ["Bed", "borrow", "lend", "obtain", "reap", "release", "sole_use_of_cluster", "take_down"]
 
 GROUP = "bed"
+_DISK_GIB = 4.0
+"""A node's volume and the images of a build take about 3 GiB."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def obtain(settings: Settings, timeline: Timeline) -> Bed:
 
     Raises UsageError when the name belongs to somebody else.
     """
+    machine.demand_disk(settings.cache, _DISK_GIB)
     # One lock from here to the claim: a run that ends stops the engine when nobody has claimed anything in it.
     with host_lock(settings.state / "beds.lock"):
         with timeline.step("engine", group=GROUP) as step:

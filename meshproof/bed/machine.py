@@ -12,7 +12,15 @@ from pathlib import Path
 from meshproof.errors import UsageError
 from meshproof.programs import run
 
-__all__ = ["PROGRAM_PACKAGES", "distribution", "has_capability", "install_missing", "is_root", "missing_programs"]
+__all__ = [
+    "PROGRAM_PACKAGES",
+    "demand_disk",
+    "distribution",
+    "has_capability",
+    "install_missing",
+    "is_root",
+    "missing_programs",
+]
 
 CAP_SYS_ADMIN = 21  # numbers from include/uapi/linux/capability.h
 CAP_SYS_RESOURCE = 24
@@ -49,6 +57,21 @@ def distribution() -> Distribution:
         return Distribution(platform.system(), frozenset())
     like = {release.get("ID", ""), *release.get("ID_LIKE", "").split()}
     return Distribution(release.get("PRETTY_NAME", "Linux"), frozenset(like))
+
+
+def demand_disk(folder: Path, gib: float) -> None:
+    """Refuse to begin what would fill the disk.
+
+    Raises UsageError when fewer than `gib` GiB are free where the folder is, or will be.
+    """
+    there = next(parent for parent in (folder, *folder.parents) if parent.exists())
+    free = shutil.disk_usage(there).free / (1 << 30)
+    if free < gib:
+        raise UsageError(
+            "there is not enough disk space for a cluster and its images",
+            seen=f"{free:.1f} GiB free at {there}, {gib:g} are needed",
+            remedy="free some space, or set MESHPROOF_CACHE to a folder on a larger disk",
+        )
 
 
 def is_root() -> bool:
