@@ -178,10 +178,12 @@ class Mesh:
         Raises InvalidMeasurement when the gateway's address cannot be connected to: then nothing behind it was asked.
         """
         address = self.gateway_address
-        outcomes = self.host.send_all([replace(request, connect_to=address) for request in requests], parallel=parallel)
+        first, *others = (replace(request, connect_to=address) for request in requests)
+        outcomes = [self.host.send(first)]
+        if isinstance(outcomes[0], Refused) and outcomes[0].peer is None:
+            raise InvalidMeasurement(f"the gateway's address {address} cannot be connected to", seen=outcomes[0])
+        outcomes += self.host.send_all(others, parallel=parallel)
         for outcome in outcomes:
-            if isinstance(outcome, Refused) and outcome.peer is None:
-                raise InvalidMeasurement(f"the gateway's address {address} cannot be connected to", seen=outcome)
             assert isinstance(outcome, Answered), f"through the gateway at {address}: {outcome}"
         return [outcome for outcome in outcomes if isinstance(outcome, Answered)]
 
@@ -237,7 +239,8 @@ class Mesh:
 
     def reach(self) -> list[str]:
         """Lines that tell how to reach the cluster by hand, if it stays."""
-        if self.bed.created and not self.settings.keep_cluster:
+        made_by_this_run = self.bed.created or (self.bed.borrowed and self.installed.run_id == self.bed.run_id)
+        if made_by_this_run and not self.settings.keep_cluster:
             return []
         inside = f"nsenter --net={self.bed.namespace} " if self.bed.namespace else ""
         return [

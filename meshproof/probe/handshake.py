@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -212,38 +212,25 @@ def _is_inbound(entry: Entry) -> bool:
 
 
 def _with_entries(attempts: Sequence[Attempt], logs: dict[str, list[Entry]]) -> list[Attempt]:
-    return [
-        Attempt(
-            attempt.vantage,
-            attempt.route,
-            attempt.outcome,
-            tuple(
-                (pod, entry)
-                for pod, log in logs.items()
-                for entry in find(log, request_id=attempt.outcome.request_id)
-                if _is_inbound(entry)
-            ),
-        )
-        for attempt in attempts
-    ]
+    """To each attempt the lines of servers that have its request's id."""
+
+    def logged(attempt: Attempt) -> list[tuple[str, Entry]]:
+        found = [
+            (pod, entry) for pod, log in logs.items() for entry in find(log, request_id=attempt.outcome.request_id)
+        ]
+        return [(pod, entry) for pod, entry in found if _is_inbound(entry)]
+
+    return [replace(attempt, entries=tuple(logged(attempt))) for attempt in attempts]
 
 
 def _with_refusals(attempts: Sequence[Attempt], logs: dict[str, list[Entry]]) -> list[Attempt]:
     """To each denied attempt the refusals that its target's proxy logged for the client's very connection."""
-    return [
-        Attempt(
-            attempt.vantage,
-            attempt.route,
-            attempt.outcome,
-            tuple(
-                (pod, entry)
-                for pod in attempt.route.pods
-                for entry in logs.get(pod, [])
-                if _is_refusal(entry) and _same_port(entry, attempt.outcome)
-            ),
-        )
-        for attempt in attempts
-    ]
+
+    def logged(attempt: Attempt) -> list[tuple[str, Entry]]:
+        found = [(pod, entry) for pod in attempt.route.pods for entry in logs.get(pod, []) if _is_refusal(entry)]
+        return [(pod, entry) for pod, entry in found if _same_port(entry, attempt.outcome)]
+
+    return [replace(attempt, entries=tuple(logged(attempt))) for attempt in attempts]
 
 
 def _same_port(entry: Entry, outcome: Outcome) -> bool:

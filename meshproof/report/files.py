@@ -8,13 +8,14 @@ from typing import Any
 
 from meshproof.timeline import Timeline
 from meshproof.timeline.export import write_json
-from meshproof.timeline.picture import write_picture
 
 __all__ = ["flat", "point_latest", "write_timeline"]
 
 
 def write_timeline(timeline: Timeline, folder: Path) -> None:
     """The set-up's steps as data and as a picture."""
+    from meshproof.timeline.picture import write_picture  # matplotlib takes longer to load than all the rest
+
     folder.mkdir(parents=True, exist_ok=True)
     write_json(timeline, folder / "timeline.json")
     write_picture(timeline, folder / "timeline.png")
