@@ -17,12 +17,13 @@ from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest, write_timeline
 from meshproof.report.recorder import promise_of, reason_of, verdict_of
-from meshproof.report.results import CheckResult, Results, Verdict
+from meshproof.report.results import CheckResult, Results
 from meshproof.report.summary import summary_lines
 from meshproof.settings import Settings, load_settings
 from meshproof.standing import standing
 from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
+from meshproof.verdict import Verdict
 
 __all__ = ["evidence", "mesh", "settings"]
 

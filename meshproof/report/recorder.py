@@ -7,7 +7,8 @@ from itertools import takewhile
 import pytest
 
 from meshproof.errors import InvalidMeasurement, MeshproofError
-from meshproof.report.results import Verdict
+from meshproof.report.results import Ending, LeftOut
+from meshproof.verdict import Verdict
 from meshproof.waiting import StateLost, StateNotReached
 
 __all__ = ["promise_of", "reason_of", "verdict_of"]
@@ -15,13 +16,13 @@ __all__ = ["promise_of", "reason_of", "verdict_of"]
 _REASON_LINES = 12
 
 
-def verdict_of(report: pytest.TestReport, error: BaseException | None) -> Verdict:
+def verdict_of(report: pytest.TestReport, error: BaseException | None) -> Ending:
     """The verdict for a test's report; `error` is what the test raised.
 
     A failed assertion and a state that did not come are violations. Anything else means that nothing was measured.
     """
     if report.skipped:
-        return Verdict.NOT_PROVEN
+        return LeftOut.NOT_PROVEN
     if report.passed:
         return Verdict.CONFORM
     if report.when == "call" and isinstance(error, AssertionError | StateNotReached | StateLost):

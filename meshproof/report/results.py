@@ -9,18 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from meshproof.report.evidence import as_plain
+from meshproof.verdict import Verdict
 
-__all__ = ["CheckResult", "Results", "Verdict"]
+__all__ = ["ENDINGS", "CheckResult", "Ending", "LeftOut", "Results"]
 
 
-class Verdict(StrEnum):
-    """The end of one check; `not proven` is a check that was left out, with the reason."""
+class LeftOut(StrEnum):
+    """The end of a check that was not made, with the reason."""
 
-    CONFORM = "CONFORM"
-    VIOLATE = "VIOLATE"
-    INCONCLUSIVE = "INCONCLUSIVE"
-    INVALID = "INVALID"
     NOT_PROVEN = "NOT PROVEN"
+
+
+Ending = Verdict | LeftOut
+ENDINGS: tuple[Ending, ...] = (*Verdict, *LeftOut)
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class CheckResult:
 
     check: str
     promise: str
-    verdict: Verdict
+    verdict: Ending
     reason: str
     seconds: float
     evidence: tuple[Any, ...] = ()
@@ -44,9 +45,9 @@ class Results:
     checks: list[CheckResult] = field(default_factory=list)
 
     @property
-    def summary(self) -> dict[Verdict, int]:
+    def summary(self) -> dict[Ending, int]:
         """How many checks ended with each verdict."""
-        return {verdict: sum(check.verdict is verdict for check in self.checks) for verdict in Verdict}
+        return {ending: sum(check.verdict is ending for check in self.checks) for ending in ENDINGS}
 
     @property
     def overall(self) -> str:
@@ -54,7 +55,7 @@ class Results:
         counts = self.summary
         if counts[Verdict.VIOLATE] or counts[Verdict.INVALID] or not self.checks:
             return "failure"
-        return "partial" if counts[Verdict.NOT_PROVEN] or counts[Verdict.INCONCLUSIVE] else "success"
+        return "partial" if counts[LeftOut.NOT_PROVEN] or counts[Verdict.INCONCLUSIVE] else "success"
 
     def write(self, path: Path) -> None:
         """Write everything as JSON."""

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from textwrap import shorten
 
-from meshproof.report.results import CheckResult, Results, Verdict
+from meshproof.report.results import CheckResult, Ending, LeftOut, Results
+from meshproof.verdict import Verdict
 
 __all__ = ["property_of", "summary_lines"]
 
@@ -40,4 +41,4 @@ def summary_lines(results: Results, reach: Sequence[str], folder: Path) -> list[
     return [*lines, *([""] if results.checks else []), *reach, f"results: {folder / 'results.json'}"]
 
 
-_WORST_FIRST = (Verdict.VIOLATE, Verdict.INVALID, Verdict.INCONCLUSIVE, Verdict.NOT_PROVEN)
+_WORST_FIRST: tuple[Ending, ...] = (Verdict.VIOLATE, Verdict.INVALID, Verdict.INCONCLUSIVE, LeftOut.NOT_PROVEN)

@@ -11,11 +11,12 @@ import pytest
 
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest
-from meshproof.report.results import CheckResult, Results, Verdict
+from meshproof.report.results import CheckResult, Ending, LeftOut, Results
 from meshproof.report.summary import summary_lines
+from meshproof.verdict import Verdict
 
 
-def result(verdict: Verdict, name: str = "suites/test_mtls.py::test_x", reason: str = "") -> CheckResult:
+def result(verdict: Ending, name: str = "suites/test_mtls.py::test_x", reason: str = "") -> CheckResult:
     return CheckResult(name, "a promise", verdict, reason, 1.0)
 
 
@@ -25,13 +26,13 @@ def result(verdict: Verdict, name: str = "suites/test_mtls.py::test_x", reason: 
         ([Verdict.CONFORM], "success"),
         ([Verdict.CONFORM, Verdict.VIOLATE], "failure"),
         ([Verdict.CONFORM, Verdict.INVALID], "failure"),
-        ([Verdict.CONFORM, Verdict.NOT_PROVEN], "partial"),
+        ([Verdict.CONFORM, LeftOut.NOT_PROVEN], "partial"),
         ([Verdict.CONFORM, Verdict.INCONCLUSIVE], "partial"),
-        ([Verdict.NOT_PROVEN, Verdict.VIOLATE], "failure"),
+        ([LeftOut.NOT_PROVEN, Verdict.VIOLATE], "failure"),
         ([], "failure"),
     ],
 )
-def test_overall_is_the_worst_that_happened(verdicts: list[Verdict], overall: str) -> None:
+def test_overall_is_the_worst_that_happened(verdicts: list[Ending], overall: str) -> None:
     assert Results(checks=[result(verdict) for verdict in verdicts]).overall == overall
 
 
