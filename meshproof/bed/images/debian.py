@@ -11,7 +11,7 @@ from pathlib import Path
 
 from meshproof.bed.images.cache import Cache, key_of
 from meshproof.bed.images.catalogue import Debian
-from meshproof.bed.machine import is_root, missing_programs
+from meshproof.bed.machine import install_missing, is_root, missing_programs
 from meshproof.errors import UsageError
 from meshproof.programs import run
 
@@ -53,7 +53,7 @@ class DebianRoots:
         self._timeout = timeout
 
     def check(self) -> None:
-        """Raise UsageError when this machine cannot make a Debian root."""
+        """Install what makes a Debian root. Raises UsageError when this machine cannot make one."""
         if not is_root():
             raise UsageError(
                 "only root can make the Debian root that images are built on",
@@ -61,11 +61,7 @@ class DebianRoots:
                 remedy="run as root, or use --images registry",
             )
         if len(missing_programs(["mmdebstrap", "debootstrap"])) == 2:
-            raise UsageError(
-                "there is no program to make a Debian root with",
-                seen="neither mmdebstrap nor debootstrap",
-                remedy="install mmdebstrap, or use --images registry",
-            )
+            install_missing(["mmdebstrap"], timeout=self._timeout)
 
     def make_root(self, out: Path, note: Callable[[str], None]) -> None:
         """Write `out`/root: the unpacked root, and `out`/layer.tar: the same as a layer."""
