@@ -19,7 +19,7 @@ from pydantic_settings import (
 from meshproof.errors import UsageError
 from meshproof.timeouts import Timeouts
 
-__all__ = ["ImageChoice", "Settings", "load_settings"]
+__all__ = ["DatadogChoice", "ImageChoice", "Settings", "TracingChoice", "load_settings"]
 
 
 class ImageChoice(StrEnum):
@@ -28,6 +28,20 @@ class ImageChoice(StrEnum):
     REGISTRY = "registry"
     SOURCE = "source"
     AUTO = "auto"
+
+
+class DatadogChoice(StrEnum):
+    """Where the agents send and the suites ask: the embedded intake in the cluster, or Datadog itself."""
+
+    INTAKE = "intake"
+    SAAS = "saas"
+
+
+class TracingChoice(StrEnum):
+    """How Istio is told to trace: by a provider and the Telemetry API, or by the bootstrap of every proxy."""
+
+    TELEMETRY = "telemetry"
+    LEGACY = "legacy"
 
 
 def _base_directory(variable: str, fallback: str) -> Path:
@@ -54,6 +68,8 @@ class Settings(BaseSettings):
     kubernetes: str = "1.36.3"
     metallb: str = "0.15.2"
     pool: str | None = None
+    datadog: DatadogChoice = DatadogChoice.INTAKE
+    tracing: TracingChoice = TracingChoice.TELEMETRY
     reports: Path = Path("reports")
     cache: Path = Field(default_factory=lambda: _base_directory("XDG_CACHE_HOME", ".cache"))
     state: Path = Field(default_factory=lambda: _base_directory("XDG_STATE_HOME", ".local/state"))

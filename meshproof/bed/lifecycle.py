@@ -224,8 +224,7 @@ def _standing(settings: Settings, engine: Engine, client: docker.DockerClient) -
             seen=", ".join(str(node.name) for node in nodes),
             remedy="choose another name with --cluster-name, or test that very cluster with --kubeconfig FILE",
         )
-    asked = {"workers": settings.workers, "metallb": settings.metallb, "kubernetes": settings.kubernetes}
-    different = {field: value for field, value in asked.items() if getattr(record, field) != value}
+    different = {field: value for field, value in _made_with(settings).items() if getattr(record, field) != value}
     if different:
         raise UsageError(
             f"the kept cluster {name} was made with other settings",
@@ -242,10 +241,19 @@ def _claim(settings: Settings, engine: Engine) -> RunRecord:
         run_id=new_run_id(),
         cluster_name=settings.cluster_name,
         engine_host=engine.host,
-        workers=settings.workers,
-        metallb=settings.metallb,
-        kubernetes=settings.kubernetes,
+        **_made_with(settings),
     )
+
+
+def _made_with(settings: Settings) -> dict[str, object]:
+    """What a cluster cannot change afterwards."""
+    return {
+        "workers": settings.workers,
+        "metallb": settings.metallb,
+        "kubernetes": settings.kubernetes,
+        "datadog": settings.datadog.value,
+        "tracing": settings.tracing.value,
+    }
 
 
 def _taken_over(settings: Settings, engine: Engine, record: RunRecord, timeline: Timeline) -> Bed:

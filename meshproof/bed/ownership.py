@@ -38,6 +38,8 @@ class RunRecord(BaseModel):
     workers: int = 0
     metallb: str = ""
     kubernetes: str = ""
+    datadog: str = "intake"
+    tracing: str = "telemetry"
     pool: str | None = None
     source: str = ""
     node_image: str = ""

@@ -9,6 +9,7 @@ from pathlib import Path
 from meshproof import programs
 from meshproof.errors import UsageError
 from meshproof.manifests import Manifest, parse_manifests
+from meshproof.settings import TracingChoice
 from meshproof.stack.component import Component, NotYet
 from meshproof.stack.context import StackContext, run_of
 from meshproof.stack.foundations import without_definitions
@@ -16,7 +17,7 @@ from meshproof.stack.rollout import expect_rolled_out
 from meshproof.timeline import Step
 from meshproof.waiting import eventually
 
-__all__ = ["Istio", "generated", "has_sidecar"]
+__all__ = ["Istio", "Tracing", "generated", "has_sidecar"]
 
 _NAMESPACE = "istio-system"
 _INJECTED_NAMESPACE = "apps"
@@ -130,6 +131,24 @@ class Istio(Component):
             )
 
 
+class Tracing(Component):
+    """The order to trace every request, by the Telemetry API; in the legacy way it is in every proxy's bootstrap.
+
+    Proxies trace as soon as the agent's Service is there: istiod leaves out a provider that it cannot find.
+    """
+
+    name = "tracing"
+    after = frozenset({"istio"})
+
+    def manifests(self, context: StackContext) -> list[Manifest]:
+        """The Telemetry object, if tracing is not by the bootstrap."""
+        return context.load("istio/telemetry.yaml") if context.settings.tracing is TracingChoice.TELEMETRY else []
+
+    def summary(self, context: StackContext) -> str:
+        """Which way."""
+        return context.settings.tracing.value
+
+
 def generated(context: StackContext) -> list[Manifest]:
     """What `istioctl manifest generate` gives for this run's files. Asks no cluster."""
     completed = programs.run([context.istioctl, "manifest", "generate", *_files(context)], timeout=_GENERATE_SECONDS)
@@ -150,9 +169,13 @@ def has_sidecar(pod: Manifest) -> bool:
 
 
 def _files(context: StackContext) -> Sequence[str]:
-    files: list[Path] = [context.folder / "istio" / "istio-operator.yaml"]
+    folder = context.folder / "istio"
+    files: list[Path] = [
+        folder / "istio-operator.yaml",
+        folder / f"overlay-tracing-{context.settings.tracing.value}.yaml",
+    ]
     if context.from_source:
-        files.append(context.folder / "istio" / "overlay-upstream-envoy.yaml")
+        files.append(folder / "overlay-upstream-envoy.yaml")
     files.extend(context.istio_overlays)
     arguments = [f"--filename={file}" for file in files]
     return [*arguments, f"--set=hub={context.istio_hub}", f"--set=tag={context.istio_tag}"]

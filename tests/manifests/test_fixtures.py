@@ -124,11 +124,20 @@ def test_what_upstream_envoy_lacks_is_off_in_its_overlay_alone() -> None:
     assert "env" not in operator()["values"]["pilot"]
 
 
-def test_tracing_sends_everything_to_the_agent_of_the_own_node() -> None:
-    overlay = operator("overlay-datadog-tracing")
+def test_tracing_the_legacy_way_sends_everything_to_the_agent_of_the_own_node() -> None:
+    overlay = operator("overlay-tracing-legacy")
     tracing = overlay["meshConfig"]["defaultConfig"]["tracing"]
     assert tracing == {"sampling": 100, "datadog": {"address": "$(HOST_IP):8126"}}
     assert overlay["values"]["global"]["proxy"]["tracer"] == "datadog"
+
+
+def test_tracing_by_telemetry_names_a_provider_that_is_defined() -> None:
+    (provider,) = operator("overlay-tracing-telemetry")["meshConfig"]["extensionProviders"]
+    assert provider["datadog"] == {"service": "datadog/datadog-agent.datadog.svc.cluster.local", "port": 8126}
+    telemetry = one("Telemetry", "mesh-default", "istio-system")
+    assert telemetry["spec"]["tracing"] == [
+        {"providers": [{"name": provider["name"]}], "randomSamplingPercentage": 100}
+    ]
 
 
 # --- the gateway
