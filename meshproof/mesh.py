@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ __all__ = ["APPS", "MESH_NAMESPACES", "OUTSIDE", "Mesh"]
 
 APPS = "apps"
 OUTSIDE = "outside"
-MESH_NAMESPACES = (APPS, "istio-system", "metallb-system", OUTSIDE)
+MESH_NAMESPACES = (APPS, "istio-system", "metallb-system", OUTSIDE, "datadog")
 
 
 @dataclass
@@ -52,6 +53,8 @@ class Mesh:
     cluster: Cluster
     installed: Installed
     session_id: str
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    """When this session began: what was sent before is of no interest to its checks."""
 
     @property
     def timeouts(self) -> Timeouts:

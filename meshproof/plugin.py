@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from meshproof.datadog import Datadog, watching
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
 from meshproof.mesh import MESH_NAMESPACES, Mesh
@@ -25,13 +26,13 @@ from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 from meshproof.verdict import Verdict
 
-__all__ = ["evidence", "mesh", "settings"]
+__all__ = ["datadog", "evidence", "mesh", "settings"]
 
 _EVIDENCE = pytest.StashKey[Evidence]()
 _RUN = pytest.StashKey["_Run"]()
 _OPTIONS = (
     *("cluster_name", "keep_cluster", "kubeconfig", "context", "kind_bin", "kind_image"),
-    *("images", "workers", "metallb", "pool", "reports"),
+    *("images", "workers", "metallb", "pool", "datadog", "tracing", "reports"),
 )
 
 
@@ -67,6 +68,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--workers", metavar="N", help="worker nodes beside the control plane (default: 0)")
     add("--metallb", metavar="VERSION", help="MetalLB's version (default: 0.15.2)")
     add("--pool", metavar="FIRST-LAST", help="addresses for MetalLB (default: free ones of the docker network)")
+    add("--datadog", metavar="BACKEND", help="intake or saas: where agents send and checks ask (default: intake)")
+    add("--tracing", metavar="WAY", help="telemetry or legacy: how Istio is told to trace (default: telemetry)")
     add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
 
 
@@ -108,6 +111,13 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     finally:
         with capture.global_and_fixture_disabled(), live(farewell):
             setup.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def datadog(mesh: Mesh) -> Iterator[Datadog]:
+    """Datadog, as it sees the mesh under test."""
+    with watching(mesh) as found:
+        yield found
 
 
 @pytest.fixture

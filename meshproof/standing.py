@@ -6,15 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from meshproof.bed import engine as engines
 from meshproof.bed import lifecycle, namespace
 from meshproof.bed.addresses import Pool
 from meshproof.bed.images import load_catalogue, prepare_tools
 from meshproof.bed.lifecycle import Bed
+from meshproof.datadog import keys_for
 from meshproof.errors import UsageError
 from meshproof.files import data_root
+from meshproof.keys import Keys
 from meshproof.kube import Cluster
 from meshproof.mesh import Mesh
-from meshproof.settings import ImageChoice, Settings
+from meshproof.settings import DatadogChoice, ImageChoice, Settings
 from meshproof.stack import Installed, StackContext, describe, set_up, tear_down
 from meshproof.timeline import Timeline
 
@@ -34,26 +37,32 @@ _RIGHTS = (
 def standing(settings: Settings, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
     """The mesh for the length of the block, in the bed's network namespace.
 
-    Setting up is recorded on `timeline`, taking down on `farewell`.
+    Setting up is recorded on `timeline`, taking down on `farewell`. Keys for Datadog are checked before anything else.
 
     A cluster that this run created is deleted afterwards, unless it is to be kept. Of a borrowed cluster exactly what
     this run installed is removed. A kept one stays as it is.
     """
+    keys = keys_for(settings)
     if settings.borrowed:
-        with _standing(settings, lifecycle.borrow(settings), timeline, farewell) as mesh:
+        with _standing(settings, lifecycle.borrow(settings), keys, timeline, farewell) as mesh:
             yield mesh
         return
+    if settings.datadog is DatadogChoice.SAAS and engines.find_running(settings) is None:
+        raise UsageError(
+            "agents could not reach Datadog from a bed of our own: its network namespace has no uplink",
+            remedy="start Docker, give a cluster with --kubeconfig or --context, or use --datadog intake",
+        )
     with lifecycle.sole_use_of_cluster(settings):
         bed = lifecycle.obtain(settings, timeline)
         try:
-            with namespace.entered(bed.namespace), _standing(settings, bed, timeline, farewell) as mesh:
+            with namespace.entered(bed.namespace), _standing(settings, bed, keys, timeline, farewell) as mesh:
                 yield mesh
         finally:
             lifecycle.release(settings, bed, farewell)
 
 
 @contextmanager
-def _standing(settings: Settings, bed: Bed, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
+def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
     session_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     with Cluster(bed.kubeconfig, bed.context, settings.timeouts) as cluster:
         installed = describe(cluster)
@@ -63,7 +72,7 @@ def _standing(settings: Settings, bed: Bed, timeline: Timeline, farewell: Timeli
             return
         if bed.borrowed:
             _check_rights(cluster)
-        context = _context(settings, bed, cluster, timeline)
+        context = _context(settings, bed, cluster, keys, timeline)
         try:
             installed = set_up(context, timeline)
             if settings.keep_cluster and bed.created:
@@ -79,7 +88,7 @@ def _note_standing(timeline: Timeline, installed: Installed) -> None:
         step.skip(f"stands since {installed.installed_at}, run {installed.run_id}")
 
 
-def _context(settings: Settings, bed: Bed, cluster: Cluster, timeline: Timeline) -> StackContext:
+def _context(settings: Settings, bed: Bed, cluster: Cluster, keys: Keys, timeline: Timeline) -> StackContext:
     prepared = bed.images or prepare_tools(settings, load_catalogue(data_root()), timeline)
     pool = bed.pool or _pool_of_borrowed(settings, cluster)
     pilot = prepared.catalogue.image("istio-pilot")
@@ -96,6 +105,7 @@ def _context(settings: Settings, bed: Bed, cluster: Cluster, timeline: Timeline)
         from_source=prepared.source is ImageChoice.SOURCE,
         ingress_node=bool(cluster.list("Node", labels="meshproof.dev/ingress=true")),
         kube_context=bed.context,
+        keys=keys,
     )
 
 

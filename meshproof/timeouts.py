@@ -35,4 +35,6 @@ class Timeouts(BaseModel):
     request: Seconds = 10
     exec: Seconds = 30
     log_line: Seconds = 15
+    searchable: Seconds = 30
+    searchable_saas: Seconds = 300
     stays: Seconds = 5

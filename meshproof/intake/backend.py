@@ -20,7 +20,8 @@ from datadog_api_client.v2.model.logs_list_request import LogsListRequest
 from datadog_api_client.v2.model.spans_list_request import SpansListRequest
 
 from meshproof.errors import MeshproofError, UsageError
-from meshproof.intake.logs import flattened
+from meshproof.intake.attributes import flattened
+from meshproof.keys import Keys
 
 __all__ = ["Backend", "LogLine", "MetricSeries", "Span", "any_of"]
 
@@ -127,9 +128,7 @@ class Backend:
 
         Raises UsageError for what is missing, before any request. Call `validate` before anything is created.
         """
-        missing = [name for name in ("DD_API_KEY", "DD_APP_KEY") if not environment.get(name)]
-        if missing:
-            raise UsageError(f"Datadog needs {' and '.join(missing)}", remedy="set them, or use --datadog intake")
+        keys = Keys.of_environment(environment)
         site = environment.get("DD_SITE") or "datadoghq.com"
         configuration = _Configuration()
         try:
@@ -139,8 +138,8 @@ class Backend:
             raise UsageError(
                 "DD_SITE is not a site of Datadog", seen=site, remedy="for example datadoghq.eu"
             ) from error
-        configuration.api_key["apiKeyAuth"] = environment["DD_API_KEY"]
-        configuration.api_key["appKeyAuth"] = environment["DD_APP_KEY"]
+        configuration.api_key["apiKeyAuth"] = keys.api
+        configuration.api_key["appKeyAuth"] = keys.application
         return cls(configuration, poll_seconds=_SAAS_POLL_SECONDS, **options)
 
     def close(self) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
+from meshproof.intake.attributes import flattened
 from meshproof.intake.rejections import malformed, too_large
 from meshproof.intake.rows import EventRows, tag_text
 
-__all__ = ["Log", "check_logs", "decode_logs", "flattened", "loaded_json", "parse_json", "status_word"]
+__all__ = ["Log", "check_logs", "decode_logs", "loaded_json", "parse_json", "status_word"]
 
 _RESERVED = frozenset({"message", "status", "timestamp", "hostname", "service", "ddsource", "ddtags"})
 _MOST_BRACKETS = 2_000_000
-_DEEPEST = 20
 # The words that status values begin with, as Datadog's status remapper documents them.
 _STATUS_BEGINNINGS = (
     ("emerg", "emergency"),
@@ -130,22 +130,6 @@ def _items(body: bytes, content_type: str, most: int) -> list[dict[str, Any]]:
     if any(not isinstance(item["message"], str) for item in items if len(item) == 1 and "message" in item):
         raise malformed("logs: a line that is neither an object nor a text")
     return items
-
-
-def flattened(attributes: Mapping[str, Any], prefix: str = "", depth: int = 0) -> dict[str, str | float]:
-    """`{"http": {"status_code": 200}}` as `{"http.status_code": 200.0}`; lists as their JSON text."""
-    flat: dict[str, str | float] = {}
-    for key, value in attributes.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, dict) and depth < _DEEPEST:
-            flat.update(flattened(value, f"{name}.", depth + 1))
-        elif isinstance(value, bool):
-            flat[name] = json.dumps(value)
-        elif isinstance(value, int | float):
-            flat[name] = float(value) if abs(value) < 2**53 else str(value)[:100]
-        elif value is not None:
-            flat[name] = value if isinstance(value, str) else json.dumps(value)
-    return flat
 
 
 def status_word(value: object) -> str:

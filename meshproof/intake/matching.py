@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from meshproof.intake.attributes import flattened
 from meshproof.intake.language import All, And, Exact, Node, Not, Or, Range, Term, Wildcard, parse, wildcard_pattern
-from meshproof.intake.logs import Log, flattened
+from meshproof.intake.logs import Log
 
 __all__ = ["log_matcher"]
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshproof.files import fixtures_folder
+from meshproof.keys import Keys
 from meshproof.kube import Cluster, UnknownKind
 from meshproof.manifests import Manifest, load_manifests
 from meshproof.settings import Settings
@@ -38,6 +39,8 @@ class StackContext:
     ingress_node: bool
     """A node carries the label meshproof.dev/ingress=true, for the gateway."""
     kube_context: str | None = None
+    keys: Keys = field(default_factory=Keys.minted)
+    """For the Secret that the agents and the intake read."""
     istio_overlays: tuple[Path, ...] = ()
     """Further IstioOperator files, laid over the others in this order."""
     folder: Path = field(default_factory=lambda: fixtures_folder() / "manifests")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from intake_server import Intake, start
 
-from meshproof.intake import IntakeSettings
+from meshproof.intake.server import IntakeSettings
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from datadog_api_client import ApiClient, Configuration
 
-from meshproof.intake import IntakeSettings, running
+from meshproof.intake.server import IntakeSettings, running
 
 
 @dataclass

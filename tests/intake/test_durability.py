@@ -18,10 +18,11 @@ from intake_payloads import log_line, span, table_form
 from intake_server import start
 
 from meshproof.errors import UsageError
-from meshproof.intake import IntakeSettings, Limits, running
 from meshproof.intake.index import Batch, Index
 from meshproof.intake.journal import Entry, Journal
+from meshproof.intake.limits import Limits
 from meshproof.intake.logs import decode_logs
+from meshproof.intake.server import IntakeSettings, running
 from meshproof.intake.store import Store
 from meshproof.waiting import eventually
 

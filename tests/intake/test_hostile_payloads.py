@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from intake_payloads import frame, log_line, span, table_form, text_form
 from intake_server import start
 
-from meshproof.intake import IntakeSettings, Limits
 from meshproof.intake.bodies import expand
 from meshproof.intake.index import Batch
 from meshproof.intake.journal import Entry
+from meshproof.intake.limits import Limits
 from meshproof.intake.payloads import check, decode
 from meshproof.intake.rejections import Rejected
+from meshproof.intake.server import IntakeSettings
 from meshproof.intake.wire import message
 from meshproof.intake.write_face import KINDS
 

@@ -8,11 +8,11 @@ from datadog_api_client.v1.api.logs_pipelines_api import LogsPipelinesApi
 from datadog_api_client.v1.model.logs_pipeline import LogsPipeline
 from intake_payloads import log_line
 
-from meshproof.intake import IntakeSettings, running
 from meshproof.intake.logs import Log, milliseconds, status_word
 from meshproof.intake.matching import log_matcher
 from meshproof.intake.pipelines import compile_pipelines
 from meshproof.intake.rejections import Rejected
+from meshproof.intake.server import IntakeSettings, running
 
 ACCESS_LOG = {
     "name": "proxy access log",

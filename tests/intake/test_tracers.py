@@ -6,7 +6,7 @@ import msgpack
 from intake_payloads import span
 from intake_server import start
 
-from meshproof.intake import IntakeSettings
+from meshproof.intake.server import IntakeSettings
 
 
 def payload(**changes):

@@ -1,0 +1,35 @@
+"""Datadog's two keys, which never show in a repr, a log, a report or a process list."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from meshproof.errors import UsageError
+
+__all__ = ["Keys"]
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The API key, which agents send with, and the application key, which questions are asked with."""
+
+    api: str = field(repr=False)
+    application: str = field(repr=False)
+
+    @classmethod
+    def minted(cls) -> Keys:
+        """Keys for an intake of our own: what comes with any other key is foreign, and counted as such."""
+        return cls(secrets.token_hex(16), secrets.token_hex(20))
+
+    @classmethod
+    def of_environment(cls, environment: Mapping[str, str]) -> Keys:
+        """DD_API_KEY and DD_APP_KEY.
+
+        Raises UsageError that names what is missing.
+        """
+        missing = [name for name in ("DD_API_KEY", "DD_APP_KEY") if not environment.get(name, "").strip()]
+        if missing:
+            raise UsageError(f"Datadog needs {' and '.join(missing)}", remedy="set them, or use --datadog intake")
+        return cls(environment["DD_API_KEY"].strip(), environment["DD_APP_KEY"].strip())
