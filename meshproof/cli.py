@@ -1,4 +1,4 @@
-"""The `meshproof` command: doctor, up, down, status, intake."""
+"""The `meshproof` command: doctor, up, down, status, report, prove, intake."""
 
 from __future__ import annotations
 
@@ -117,6 +117,44 @@ def status(
     for entry in found:
         for name, value in entry.items():
             console.print(f"[bold]{name:<9}[/]{escape(str(value))}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def prove(
+    mutant: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", metavar="NAME")] = None,
+    cluster_name: ClusterName = None,
+    images: Images = None,
+    keep_cluster: Annotated[bool | None, typer.Option("--keep-cluster", help="Do not delete it afterwards.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Break the mesh on purpose, one property at a time, and see each check fail for its reason."""
+    from meshproof.prove.command import run_proof  # brings pytest along
+
+    settings = load_settings(
+        cluster_name=cluster_name, images=images, keep_cluster=keep_cluster, kubeconfig=kubeconfig, context=context
+    )
+    if not run_proof(settings, mutant or (), console):
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: Annotated[str | None, typer.Argument(help="A run's name or folder; without it the latest.")] = None,
+    compare: Annotated[
+        tuple[str, str] | None, typer.Option(help="Say what changed between two runs instead.", metavar="A B")
+    ] = None,
+    reports: Annotated[str | None, typer.Option(help="Where the runs are.", metavar="FOLDER")] = None,
+) -> None:
+    """Make a run's page and report.json again from what it left, and print the page's path."""
+    from meshproof.report import rebuilt  # its libraries are slow to load
+
+    folder = load_settings(reports=reports).reports
+    if compare is not None:
+        for line in rebuilt.compared(folder, *compare):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
+        return
+    print(rebuilt.page_of(folder, run))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)

@@ -26,7 +26,7 @@ from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 from meshproof.verdict import Verdict
 
-__all__ = ["datadog", "evidence", "mesh", "settings"]
+__all__ = ["Given", "datadog", "evidence", "mesh", "settings"]
 
 _EVIDENCE = pytest.StashKey[Evidence]()
 _RUN = pytest.StashKey["_Run"]()
@@ -44,6 +44,8 @@ class _Run:
     timeline: Timeline = field(default_factory=Timeline)
     results: Results = field(default_factory=Results)
     mesh: Mesh | None = None
+    given: bool = False
+    """The mesh was there before this session, and outlives it."""
     diagnosed: int = 0
 
     @property
@@ -73,9 +75,24 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
 
 
+@dataclass(eq=False)
+class Given:
+    """A plugin object for a session on a mesh that stands already: `pytest.main(..., plugins=[Given(mesh)])`.
+
+    `results` fill up while the session runs.
+    """
+
+    mesh: Mesh
+    results: Results = field(default_factory=Results)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; bad ones end the session with exit code 2 before anything is created."""
+    for plugin in config.pluginmanager.get_plugins():
+        if isinstance(plugin, Given):
+            config.stash[_RUN] = _Run(plugin.mesh.settings, results=plugin.results, mesh=plugin.mesh, given=True)
+            return
     try:
         settings = load_settings(**{name: config.getoption(name, default=None) for name in _OPTIONS})
     except UsageError as error:
@@ -93,6 +110,9 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     """The mesh under test, standing: created, taken over or borrowed, as the options say."""
     run = request.config.stash[_RUN]
+    if run.given and run.mesh is not None:
+        yield run.mesh
+        return
     capture = request.config.pluginmanager.getplugin("capturemanager")
     terminate_like_interrupt()
     farewell = Timeline()

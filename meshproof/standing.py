@@ -17,6 +17,7 @@ from meshproof.files import data_root
 from meshproof.keys import Keys
 from meshproof.kube import Cluster
 from meshproof.mesh import Mesh
+from meshproof.prove.leftovers import mend_leftovers
 from meshproof.settings import DatadogChoice, ImageChoice, Settings
 from meshproof.stack import Installed, StackContext, describe, set_up, tear_down
 from meshproof.timeline import Timeline
@@ -68,7 +69,9 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
         installed = describe(cluster)
         if installed is not None:
             _note_standing(timeline, installed)
-            yield Mesh(settings, bed, cluster, installed, session_id)
+            mesh = Mesh(settings, bed, cluster, installed, session_id)
+            mend_leftovers(mesh, timeline)
+            yield mesh
             return
         if bed.borrowed:
             _check_rights(cluster)
@@ -99,6 +102,7 @@ def _context(settings: Settings, bed: Bed, cluster: Cluster, keys: Keys, timelin
         kubeconfig=bed.kubeconfig,
         istioctl=prepared.tools["istioctl"],
         metallb_manifest=prepared.module_file("metallb", "config/manifests/metallb-native.yaml"),
+        operator_manifests=prepared.module_folder("datadog-operator"),
         pool=str(pool),
         istio_hub=pilot.hub,
         istio_tag=pilot.tag,

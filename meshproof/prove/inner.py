@@ -1,0 +1,54 @@
+"""Some of the suites, run in this process against a mesh that stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+import pytest
+
+from meshproof.errors import MeshproofError
+from meshproof.mesh import Mesh
+from meshproof.plugin import Given
+from meshproof.report.results import CheckResult
+
+__all__ = ["collected", "run_tests"]
+
+_QUIET = ("-q", "-p", "no:cacheprovider", "--no-header")
+
+
+def run_tests(mesh: Mesh, suites: Path, tests: Sequence[str], log: Path) -> list[CheckResult]:
+    """The results of test functions ("test_x.py::test_y"); pytest's own words go to `log`.
+
+    Raises MeshproofError when a test is not there, KeyboardInterrupt when one was interrupted.
+    """
+    given = Given(mesh)
+    code = _pytest([str(suites / test) for test in tests], log, given)
+    if code is pytest.ExitCode.INTERRUPTED:
+        raise KeyboardInterrupt
+    if code not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
+        last = log.read_text().strip().splitlines()[-5:]
+        raise MeshproofError("the tests did not run", seen="; ".join(last), remedy=f"read {log}")
+    return given.results.checks
+
+
+def collected(mesh: Mesh, suites: Path, log: Path) -> list[str]:
+    """The node ids of all tests of the suites."""
+
+    class Collector:
+        def __init__(self) -> None:
+            self.nodes: list[str] = []
+
+        def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+            self.nodes += [item.nodeid for item in items]
+
+    collector = Collector()
+    _pytest([str(suites), "--collect-only"], log, Given(mesh), collector)
+    return collector.nodes
+
+
+def _pytest(words: Sequence[str], log: Path, *plugins: object) -> int | pytest.ExitCode:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as out, redirect_stdout(out), redirect_stderr(out):
+        return pytest.main([*_QUIET, *words], plugins=[*plugins])

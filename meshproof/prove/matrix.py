@@ -1,0 +1,109 @@
+"""Mutants against tests: caught for the right reason, for another reason, missed, or a test hit that should not be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from meshproof.prove.mutants import Mutant
+from meshproof.report.results import CheckResult, LeftOut
+from meshproof.verdict import Verdict
+
+__all__ = ["Cell", "Mark", "Row", "judge", "unproven"]
+
+
+class Mark(StrEnum):
+    """What became of one test under one mutant."""
+
+    CAUGHT = "caught"
+    OTHER_REASON = "another reason"
+    MISSED = "missed"
+    COLLATERAL = "collateral"
+    GREEN = "green"
+    NOT_RUN = "not run"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One test under one mutant. `reason` is what the test said, `wanted` what it had to say (a regular expression)."""
+
+    test: str
+    mark: Mark
+    verdict: str
+    reason: str = ""
+    wanted: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One mutant: what it did to the tests, and whether the mesh was well again afterwards."""
+
+    mutant: str
+    area: str
+    breaks: str
+    cells: tuple[Cell, ...]
+    restored: bool = True
+    seconds: float = 0.0
+    problem: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether everything that had to fail did so for its reason, nothing else did, and the mesh was restored."""
+        fine = all(cell.mark in (Mark.CAUGHT, Mark.GREEN) for cell in self.cells)
+        return fine and self.restored and not self.problem and any(cell.mark is Mark.CAUGHT for cell in self.cells)
+
+
+def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
+    """The cells of a mutant's row, from the results of its tests while it was in force.
+
+    A violation is what has to be: a check that ends INVALID did not see the property broken, unless the expectation's
+    own words begin with INVALID.
+    """
+    cells: list[Cell] = []
+    told: set[str] = set()
+    for expectation in mutant.fails:
+        found = [check for check in checks if _is(expectation.test, check.check) and check.check not in told]
+        told.update(check.check for check in found)
+        if not found:
+            cells.append(Cell(expectation.test, Mark.NOT_RUN, "", wanted=expectation.because))
+        for check in found:
+            mark = _mark(check, expectation.because)
+            cells.append(Cell(_short(check.check), mark, check.verdict.value, check.reason, expectation.because))
+    for check in checks:
+        if check.check in told:
+            continue
+        if check.verdict is Verdict.CONFORM or check.verdict is LeftOut.NOT_PROVEN:
+            cells.append(Cell(_short(check.check), Mark.GREEN, check.verdict.value, check.reason))
+        else:
+            cells.append(Cell(_short(check.check), Mark.COLLATERAL, check.verdict.value, check.reason))
+    run = [check.check for check in checks]
+    missing = [test for test in mutant.green if not any(_is(test, check) for check in run)]
+    cells += [Cell(test, Mark.NOT_RUN, "") for test in missing]
+    return tuple(cells)
+
+
+def unproven(rows: Iterable[Row], tests: Iterable[str]) -> list[str]:
+    """The test functions, of all those given, that no mutant made fail for the right reason."""
+    caught = {cell.test.partition("[")[0] for row in rows for cell in row.cells if cell.mark is Mark.CAUGHT}
+    return sorted({_short(test).partition("[")[0] for test in tests} - caught)
+
+
+def _mark(check: CheckResult, because: str) -> Mark:
+    if check.verdict in (Verdict.CONFORM, LeftOut.NOT_PROVEN):
+        return Mark.MISSED
+    wants_invalid = because.startswith("INVALID")
+    right_end = (check.verdict is Verdict.INVALID) == wants_invalid
+    return Mark.CAUGHT if right_end and re.search(because, check.reason, re.DOTALL) else Mark.OTHER_REASON
+
+
+def _short(node: str) -> str:
+    """`test_x.py::test_y[case]` of pytest's node id; the folder of the suites is left out."""
+    path, _, rest = node.partition("::")
+    return f"{path.removeprefix('suites/')}::{rest}"
+
+
+def _is(test: str, node: str) -> bool:
+    short = _short(node)
+    return short == test if "[" in test else short.partition("[")[0] == test

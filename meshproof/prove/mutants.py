@@ -1,0 +1,169 @@
+"""fixtures/mutants/: one file a mutant, plain data: what it breaks, which tests must fail, and for what reason."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from meshproof.errors import UsageError
+
+__all__ = ["Command", "Expectation", "Mutant", "Pods", "Reference", "Step", "filled", "load_mutants"]
+
+Test = Annotated[str, Field(pattern=r"^[\w/]+\.py::\w+(\[.+\])?$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class Reference(_Table):
+    """An object of the cluster."""
+
+    api_version: str = Field(alias="apiVersion")
+    kind: str
+    name: str
+    namespace: str | None = None
+
+
+class Pods(_Table):
+    """The pods of a namespace that have these labels ("app=goapi,version=v1")."""
+
+    namespace: str
+    labels: str
+
+
+class Command(Pods):
+    """A command to run in a container of each of these pods, and the one that undoes it."""
+
+    container: str
+    argv: Annotated[list[str], Field(min_length=1)]
+    undo: list[str] | None = None
+
+
+class Step(_Table):
+    """One thing to do; exactly one of the fields.
+
+    `delete` an object; `overlay` a partial object over one that is there (lists of named things merged by name, null
+    removes); `apply` further objects; `restart` a workload; `end` pods; `run` a command in pods; switch on `faults` of
+    the intake.
+    """
+
+    delete: Reference | None = None
+    overlay: dict[str, Any] | None = None
+    apply: list[dict[str, Any]] | None = None
+    restart: Reference | None = None
+    end: Pods | None = None
+    run: Command | None = None
+    faults: list[dict[str, Any]] | None = None
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Step:
+        given = [name for name in type(self).model_fields if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError(f"a step is exactly one of {', '.join(type(self).model_fields)}, not {given or 'none'}")
+        for manifest in [*(self.apply or []), *([self.overlay] if self.overlay else [])]:
+            if not {"apiVersion", "kind", "metadata"} <= manifest.keys() or "name" not in manifest["metadata"]:
+                raise ValueError("an object has apiVersion, kind and metadata.name")
+        return self
+
+
+class Steps(_Table):
+    """The steps of a mutant alone."""
+
+    steps: list[Step]
+
+
+class Expectation(_Table):
+    """A test that must fail, all its cases unless one is named in brackets, and the reason that it must give."""
+
+    test: Test
+    because: str
+    """A regular expression, searched for in the reason."""
+
+    @field_validator("because")
+    @classmethod
+    def _is_a_regular_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"not a regular expression: {error}") from error
+        return value
+
+
+class Mutant(_Table):
+    """One way to break one property.
+
+    In the texts of the steps `{node}` stands for the first node's name, `{pool.last}` for the pool's last address.
+    """
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$")]
+    breaks: str
+    """In a sentence."""
+    area: Literal[
+        "cluster", "injection", "mtls", "gateway", "routing", "apps", "agents", "traces", "logs", "services", "canary"
+    ] = Field(alias="property")
+    steps: Annotated[list[Step], Field(min_length=1)]
+    settles: Literal["rolled out", "seen", "at once"] = "rolled out"
+    """When it is in force: all workloads rolled out; the change seen by its controller, for pods that will never be
+    ready; or without waiting."""
+    fails: Annotated[list[Expectation], Field(min_length=1)]
+    green: list[Test] = []
+    order: int = 50
+    """Cheap restorations come first."""
+
+    @model_validator(mode="after")
+    def _no_test_is_both(self) -> Mutant:
+        both = {expectation.test for expectation in self.fails} & set(self.green)
+        if both:
+            raise ValueError(f"must fail and stay green: {', '.join(sorted(both))}")
+        return self
+
+    @property
+    def tests(self) -> tuple[str, ...]:
+        """The test functions concerned, as `test_x.py::test_y`, without cases."""
+        named = [*(expectation.test for expectation in self.fails), *self.green]
+        return tuple(dict.fromkeys(test.partition("[")[0] for test in named))
+
+
+def filled(mutant: Mutant, words: Mapping[str, str]) -> Mutant:
+    """The mutant with the words in braces replaced, such as {"node": "worker-1"}."""
+    text = mutant.model_dump_json(by_alias=True, exclude_none=True, include={"steps"})
+    for word, value in words.items():
+        text = text.replace("{" + word + "}", value)
+    return mutant.model_copy(update={"steps": Steps.model_validate_json(text).steps})
+
+
+def load_mutants(folder: Path, only: Sequence[str] = ()) -> list[Mutant]:
+    """The mutants of a folder in the order in which to try them, or those that are named.
+
+    Raises UsageError that names the file and the field, or a name that there is no file for.
+    """
+    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+    if unknown := [name for name in only if name not in files]:
+        raise UsageError(
+            f"there is no mutant {', '.join(unknown)}", seen=folder, remedy=f"use one of {', '.join(files) or 'none'}"
+        )
+    mutants = [_read(path) for name, path in files.items() if not only or name in only]
+    return sorted(mutants, key=lambda mutant: (mutant.order, mutant.name))
+
+
+def _read(path: Path) -> Mutant:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} cannot be read", seen=error, remedy="correct the file") from error
+    if not isinstance(content, dict):
+        raise UsageError(f"{path} is not a mutant", seen=repr(content)[:120], remedy="write a YAML object")
+    try:
+        return Mutant.model_validate({"name": path.stem, **content})
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(word) for word in first["loc"]) or "the whole"
+        problem = first["msg"].removeprefix("Value error, ")
+        seen = repr(first.get("input"))[:200]
+        raise UsageError(f"{path}, {where}: {problem}", seen=seen, remedy="correct the file") from error

@@ -1,0 +1,78 @@
+"""When a change is in force, and when the mesh is well again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from meshproof.manifests import Manifest
+from meshproof.mesh import MESH_NAMESPACES, Mesh
+from meshproof.probe.sync import wait_until_synced
+from meshproof.prove.mutants import Reference
+from meshproof.stack.component import NotYet
+from meshproof.stack.rollout import missing_rollout
+from meshproof.waiting import eventually
+
+__all__ = ["generations", "settled", "wait_until_seen"]
+
+_WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
+# istiod gathers changes for 100 ms after the last one, at most 10 s, before it sends them (PILOT_DEBOUNCE_AFTER).
+_GATHERED_SECONDS = 1.0
+_OPERATED = "DatadogAgent"
+
+
+def generations(mesh: Mesh) -> dict[str, int]:
+    """How often each workload of the mesh was changed so far."""
+    return {_key(workload): workload["metadata"]["generation"] for workload in _workloads(mesh)}
+
+
+def wait_until_seen(mesh: Mesh, changed: Iterable[Reference], before: Mapping[str, int]) -> None:
+    """Wait until the operator has passed a changed DatadogAgent on to a workload.
+
+    Raises StateNotReached.
+    """
+    if not any(reference.kind == _OPERATED for reference in changed):
+        return
+
+    def passed_on() -> bool:
+        now = generations(mesh)
+        return any(now[key] != before.get(key) for key in now if key.startswith("datadog/"))
+
+    eventually(passed_on, timeout=mesh.timeouts.configuration_sync, what="the operator has passed the change on")
+
+
+def settled(mesh: Mesh, *, rolled_out: bool = True) -> None:
+    """Wait until every workload is rolled out, no pod is on its way out, and every proxy has what istiod sent.
+
+    With `rolled_out` false only the proxies are waited for.
+
+    Raises StateNotReached.
+    """
+    if rolled_out:
+
+        def look() -> bool:
+            for workload in _workloads(mesh):
+                if missing := missing_rollout(workload):
+                    raise NotYet(f"{_key(workload)}: {missing}")
+            leaving = [pod.name for namespace in MESH_NAMESPACES for pod in mesh.all_pods(namespace) if pod.leaving]
+            if leaving:
+                raise NotYet(f"on their way out: {', '.join(leaving)}")
+            return True
+
+        eventually(look, timeout=mesh.timeouts.rollout, what="every workload of the mesh is rolled out", every=0.5)
+    time.sleep(_GATHERED_SECONDS)
+    proxies = {status.proxy for status in mesh.proxy_sync()}
+    wait_until_synced(mesh.cluster, proxies)
+
+
+def _workloads(mesh: Mesh) -> Sequence[Manifest]:
+    return [
+        workload
+        for kind, version in _WORKLOADS.items()
+        for namespace in MESH_NAMESPACES
+        for workload in mesh.cluster.list(kind, namespace, api_version=version)
+    ]
+
+
+def _key(workload: Manifest) -> str:
+    return f"{workload['metadata']['namespace']}/{workload['metadata']['name']}"

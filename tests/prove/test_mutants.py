@@ -1,0 +1,111 @@
+"""Mutants are plain data, checked to the last field; and the ones that ship fit the suites that ship."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from meshproof.errors import UsageError
+from meshproof.files import data_root, fixtures_folder
+from meshproof.prove.mutants import filled, load_mutants
+
+SHIPPED = load_mutants(fixtures_folder() / "mutants")
+GOOD = {
+    "breaks": "Nothing is as it was.",
+    "property": "mtls",
+    "steps": [{"delete": {"apiVersion": "v1", "kind": "ConfigMap", "name": "x", "namespace": "y"}}],
+    "fails": [{"test": "test_mtls.py::test_a", "because": "plaintext"}],
+}
+
+
+def write(folder: Path, name: str, content: object) -> None:
+    (folder / f"{name}.yaml").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+
+
+def test_a_mutant_is_named_after_its_file(tmp_path: Path) -> None:
+    write(tmp_path, "one", GOOD)
+    write(tmp_path, "first", {**GOOD, "order": 1})
+    assert [mutant.name for mutant in load_mutants(tmp_path)] == ["first", "one"]
+    assert [mutant.name for mutant in load_mutants(tmp_path, ["one"])] == ["one"]
+
+
+def test_a_name_without_a_file_is_told_with_those_that_there_are(tmp_path: Path) -> None:
+    write(tmp_path, "one", GOOD)
+    with pytest.raises(UsageError, match="no mutant two") as refused:
+        load_mutants(tmp_path, ["two"])
+    assert "one" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("a: [", "cannot be read"),
+        ("- a", "is not a mutant"),
+        ({**GOOD, "colour": "red"}, "colour"),
+        ({**GOOD, "property": "luck"}, "property"),
+        ({**GOOD, "steps": []}, "steps"),
+        ({**GOOD, "steps": [{}]}, "exactly one of"),
+        ({**GOOD, "steps": [{**GOOD["steps"][0], "apply": []}]}, "exactly one of"),  # type: ignore[index]
+        ({**GOOD, "steps": [{"apply": [{"kind": "Pod"}]}]}, "metadata.name"),
+        ({**GOOD, "fails": []}, "fails"),
+        ({**GOOD, "fails": [{"test": "test_a", "because": "x"}]}, "fails.0.test"),
+        ({**GOOD, "fails": [{"test": "test_a.py::test_b", "because": "("}]}, "not a regular expression"),
+        ({**GOOD, "green": ["test_mtls.py::test_a"]}, "must fail and stay green"),
+    ],
+)
+def test_a_bad_mutant_is_told_by_file_and_field(tmp_path: Path, content: object, message: str) -> None:
+    write(tmp_path, "bad", content)
+    with pytest.raises(UsageError, match=message) as refused:
+        load_mutants(tmp_path)
+    assert "bad.yaml" in str(refused.value)
+
+
+def test_words_in_braces_are_filled_in_everywhere(tmp_path: Path) -> None:
+    steps = [
+        {"overlay": {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "{node}"}, "spec": {"a": None}}},
+        {"run": {"namespace": "n", "labels": "a=b", "container": "c", "argv": ["ip", "{pool.last}"]}},
+    ]
+    write(tmp_path, "one", {**GOOD, "steps": steps})
+    (mutant,) = load_mutants(tmp_path)
+    overlay, run = filled(mutant, {"node": "worker-1", "pool.last": "10.0.0.9"}).steps
+    assert overlay.overlay == {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "worker-1"},
+        "spec": {"a": None},
+    }
+    assert run.run is not None
+    assert run.run.argv == ["ip", "10.0.0.9"]
+
+
+# --- the ones that ship
+
+
+def suites() -> dict[str, list[str]]:
+    """The test functions of each suite."""
+    found: dict[str, list[str]] = {}
+    folder = data_root() / "suites"
+    for path in folder.rglob("test_*.py"):
+        body = ast.parse(path.read_text()).body
+        names = [node.name for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")]
+        found[path.relative_to(folder).as_posix()] = names
+    return found
+
+
+@pytest.mark.parametrize("mutant", SHIPPED, ids=lambda mutant: mutant.name)
+def test_a_shipped_mutant_names_tests_that_there_are(mutant) -> None:
+    known = suites()
+    for test in mutant.tests:
+        path, _, name = test.partition("::")
+        assert name in known.get(path, []), f"there is no {test}"
+    assert mutant.breaks.endswith("."), "a sentence"
+    assert mutant.name.startswith(mutant.area), "named after its property"
+
+
+def test_there_are_enough_mutants_and_no_two_are_alike() -> None:
+    assert len(SHIPPED) >= 28
+    steps = [mutant.model_dump_json(include={"steps"}) for mutant in SHIPPED]
+    assert len(set(steps)) == len(steps)
