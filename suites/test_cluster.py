@@ -20,7 +20,8 @@ def test_nodes_are_ready(mesh: Mesh, evidence: Evidence) -> None:
     """Every node is Ready, and there are as many as were asked for."""
     nodes = mesh.cluster.list("Node")
     conditions = {
-        node["metadata"]["name"]: {c["type"]: c["status"] for c in node["status"]["conditions"]} for node in nodes
+        node["metadata"]["name"]: {c["type"]: c["status"] for c in node["status"].get("conditions", [])}
+        for node in nodes
     }
     evidence.add("conditions", conditions)
     if not mesh.bed.borrowed:
@@ -92,20 +93,23 @@ def test_storage_provisions(mesh: Mesh, evidence: Evidence) -> None:
 
 
 def test_pods_reach_each_other_from_every_node_to_every_node(mesh: Mesh, evidence: Evidence) -> None:
-    """A pod on each node answers a pod on each node, at its own address."""
+    """A pod on each node is answered by another pod on each node, at its own address."""
     nodes = [node["metadata"]["name"] for node in mesh.cluster.list("Node")]
+    asking = [_pod(f"ask-{number}", None, node=node) for number, node in enumerate(nodes)]
     responders = [_pod(f"reach-{number}", None, node=node) for number, node in enumerate(nodes)]
-    with mesh.temporary(responders):
+    with mesh.temporary([*asking, *responders]):
 
         def addresses() -> dict[str, str]:
-            found = {pod.node: pod.ip for pod in mesh.pods(OUTSIDE) if pod.name.startswith("reach-") and pod.is_ready}
+            ready = [pod for pod in mesh.pods(OUTSIDE) if pod.name.startswith(("ask-", "reach-")) and pod.is_ready]
+            found = {pod.node: pod.ip for pod in ready if pod.name.startswith("reach-")}
             assert set(found) == set(nodes), f"pods run on {sorted(map(str, found))}"
+            assert len(ready) == 2 * len(nodes), f"ready: {', '.join(pod.name for pod in ready)}"
             return {str(node): str(ip) for node, ip in found.items()}
 
         ips = eventually(addresses, timeout=mesh.timeouts.rollout, what="a pod runs on every node")
         outcomes: dict[str, Any] = {}
         for number, target in product(range(len(nodes)), nodes):
-            vantage = mesh.vantage(OUTSIDE, f"reach-{number}")
+            vantage = mesh.vantage(OUTSIDE, f"ask-{number}")
             outcomes[f"{nodes[number]} -> {target}"] = vantage.send(Request(f"http://{ips[target]}:5000/healthz"))
         evidence.add("outcomes", outcomes)
         for way, outcome in outcomes.items():

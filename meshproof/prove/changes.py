@@ -55,13 +55,20 @@ class Run(_Undo):
     command: Command
 
 
+class Restart(_Undo):
+    """Restart a workload once more, after all else is undone: its pods are of the broken time."""
+
+    do: Literal["restart"] = "restart"
+    reference: Reference
+
+
 class Calm(_Undo):
     """Switch the faults of the intake off."""
 
     do: Literal["calm"] = "calm"
 
 
-Undo = Annotated[Create | Patch | Delete | Run | Calm, Field(discriminator="do")]
+Undo = Annotated[Create | Patch | Delete | Run | Restart | Calm, Field(discriminator="do")]
 undos: TypeAdapter[list[Undo]] = TypeAdapter(list[Undo])
 """The list as JSON and back."""
 
@@ -85,8 +92,7 @@ def perform(cluster: Cluster, step: Step) -> None:
     elif step.apply is not None:
         cluster.apply(step.apply)
     elif step.restart is not None:
-        stamp = {"metadata": {"annotations": {_RESTARTED: f"{time.time():.3f}"}}}
-        _patch(cluster, step.restart, {"spec": {"template": stamp}})
+        _restart(cluster, step.restart)
     elif step.run is not None:
         _run(cluster, step.run)
     elif step.end is not None:
@@ -95,7 +101,7 @@ def perform(cluster: Cluster, step: Step) -> None:
 
 
 def undo(cluster: Cluster, steps: Sequence[Undo]) -> None:
-    """Undo the steps, last one first. May be repeated: what is undone already stays so."""
+    """Undo the steps, last one first, and restart at the very end. May be repeated."""
     for step in reversed(steps):
         if isinstance(step, Create):
             if cluster.get(*_address(reference_of(step.manifest))) is None:
@@ -107,6 +113,9 @@ def undo(cluster: Cluster, steps: Sequence[Undo]) -> None:
         elif isinstance(step, Run):
             with suppress(MeshproofError):  # undone already, or its pods are new ones
                 _run(cluster, step.command)
+    for step in steps:
+        if isinstance(step, Restart):
+            _restart(cluster, step.reference)
 
 
 def difference(before: Any, after: Any) -> dict[str, Any]:
@@ -166,6 +175,7 @@ def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
             yield Delete(reference=reference)
     elif step.restart is not None:
         _found(cluster, step.restart)
+        yield Restart(reference=step.restart)
     elif step.run is not None and step.run.undo:
         yield Run(command=step.run.model_copy(update={"argv": step.run.undo, "undo": None}))
     elif step.faults is not None:
@@ -204,6 +214,11 @@ def _delete(cluster: Cluster, reference: Reference) -> None:
 def _patch(cluster: Cluster, reference: Reference, patch: dict[str, Any]) -> None:
     if patch:
         cluster.patch(reference.kind, reference.name, patch, reference.namespace, reference.api_version)
+
+
+def _restart(cluster: Cluster, reference: Reference) -> None:
+    stamp = {"metadata": {"annotations": {_RESTARTED: f"{time.time():.3f}"}}}
+    _patch(cluster, reference, {"spec": {"template": stamp}})
 
 
 def _run(cluster: Cluster, command: Command) -> None:

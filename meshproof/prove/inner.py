@@ -15,7 +15,8 @@ from meshproof.report.results import CheckResult
 
 __all__ = ["collected", "run_tests"]
 
-_QUIET = ("-q", "-p", "no:cacheprovider", "--no-header")
+# Modules that pytest would rewrite are imported already: this is not its first session in this process.
+_QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 
 def run_tests(mesh: Mesh, suites: Path, tests: Sequence[str], log: Path) -> list[CheckResult]:

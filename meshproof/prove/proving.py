@@ -23,7 +23,13 @@ from meshproof.verdict import Verdict
 
 __all__ = ["prove", "unproven_tests"]
 
-_IMPATIENT = {"load_balancer_address": 8.0, "rollout": 15.0, "configuration_sync": 8.0, "searchable": 15.0}
+_IMPATIENT = {
+    "load_balancer_address": 8.0,
+    "rollout": 15.0,
+    "configuration_sync": 8.0,
+    "log_line": 5.0,
+    "searchable": 15.0,
+}
 Tell = Callable[[str, str], None]
 """Called with a mutant's name and what is being done."""
 

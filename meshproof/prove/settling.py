@@ -44,25 +44,31 @@ def wait_until_seen(mesh: Mesh, changed: Iterable[Reference], before: Mapping[st
 def settled(mesh: Mesh, *, rolled_out: bool = True) -> None:
     """Wait until every workload is rolled out, no pod is on its way out, and every proxy has what istiod sent.
 
-    With `rolled_out` false only the proxies are waited for.
+    With `rolled_out` false workloads need only have been seen by their controllers: new pods may never get ready.
 
     Raises StateNotReached.
     """
-    if rolled_out:
 
-        def look() -> bool:
-            for workload in _workloads(mesh):
-                if missing := missing_rollout(workload):
-                    raise NotYet(f"{_key(workload)}: {missing}")
-            leaving = [pod.name for namespace in MESH_NAMESPACES for pod in mesh.all_pods(namespace) if pod.leaving]
-            if leaving:
-                raise NotYet(f"on their way out: {', '.join(leaving)}")
-            return True
+    def look() -> bool:
+        for workload in _workloads(mesh):
+            missing = missing_rollout(workload) if rolled_out else _unseen(workload)
+            if missing:
+                raise NotYet(f"{_key(workload)}: {missing}")
+        leaving = [pod.name for namespace in MESH_NAMESPACES for pod in mesh.all_pods(namespace) if pod.leaving]
+        if leaving:
+            raise NotYet(f"on their way out: {', '.join(leaving)}")
+        return True
 
-        eventually(look, timeout=mesh.timeouts.rollout, what="every workload of the mesh is rolled out", every=0.5)
+    what = "every workload of the mesh is rolled out" if rolled_out else "every change of a workload is seen"
+    eventually(look, timeout=mesh.timeouts.rollout, what=what, every=0.5)
     time.sleep(_GATHERED_SECONDS)
     proxies = {status.proxy for status in mesh.proxy_sync()}
     wait_until_synced(mesh.cluster, proxies)
+
+
+def _unseen(workload: Manifest) -> str | None:
+    observed = (workload.get("status") or {}).get("observedGeneration", 0)
+    return "not seen by its controller" if observed < workload["metadata"]["generation"] else None
 
 
 def _workloads(mesh: Mesh) -> Sequence[Manifest]:
