@@ -111,7 +111,7 @@ class Backend:
         self._patience = patience
         self._sleep = sleep
         self._configuration = configuration
-        self._client = ApiClient(configuration)
+        self.client = ApiClient(configuration)
         self._pause = 0.0
 
     @classmethod
@@ -143,37 +143,37 @@ class Backend:
         return cls(configuration, poll_seconds=_SAAS_POLL_SECONDS, **options)
 
     def close(self) -> None:
-        self._client.close()
+        self.client.close()
 
     def validate(self) -> None:
         """Raises UsageError when a key is not accepted: the API key first, then the application key."""
         self._configuration.request_timeout = _VALIDATE_SECONDS
         try:
-            self._asked(_AuthenticationApi(self._client).validate, "the API key", patience=0)
-            self._asked(_SpansApi(self._client).list_spans_get, "the application key", patience=0, page_limit=1)
+            self.asked(_AuthenticationApi(self.client).validate, "the API key", patience=0)
+            self.asked(_SpansApi(self.client).list_spans_get, "the application key", patience=0, page_limit=1)
         finally:
             self._configuration.request_timeout = _REQUEST_SECONDS
 
     def spans(self, query: str, since: datetime, until: datetime | None = None, limit: int = 100_000) -> list[Span]:
         """All spans of the window that match, oldest first. Raises MeshproofError when there are more than `limit`."""
-        api = _SpansApi(self._client)
+        api = _SpansApi(self.client)
 
         def page(cursor: str | None) -> Any:
             asked = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
             attributes = {"filter": _window(query, since, until), "page": asked, "sort": "timestamp"}
             request = _SpansListRequest(data={"attributes": attributes, "type": "search_request"})
-            return self._asked(api.list_spans, "spans", body=request)
+            return self.asked(api.list_spans, "spans", body=request)
 
         return [_span(it.to_dict()["attributes"]) for it in self._pages(page, query, limit)]
 
     def logs(self, query: str, since: datetime, until: datetime | None = None, limit: int = 100_000) -> list[LogLine]:
         """All log lines of the window that match, oldest first. Raises MeshproofError when there are more."""
-        api = _LogsApi(self._client)
+        api = _LogsApi(self.client)
 
         def page(cursor: str | None) -> Any:
             asked = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
             request = _LogsListRequest(filter=_window(query, since, until), page=asked, sort="timestamp")
-            return self._asked(api.list_logs, "logs", body=request)
+            return self.asked(api.list_logs, "logs", body=request)
 
         return [_log(it.to_dict()["attributes"]) for it in self._pages(page, query, limit)]
 
@@ -181,7 +181,7 @@ class Backend:
         """Series of a metric query such as `sum:trace.envoy.proxy.hits{*} by {service}.rollup(sum, 60)`."""
         end = until or datetime.now(UTC)
         window = {"_from": int(since.timestamp()), "to": math.ceil(end.timestamp())}
-        answer = self._asked(_MetricsApi(self._client).query_metrics, "metrics", query=query, **window).to_dict()
+        answer = self.asked(_MetricsApi(self.client).query_metrics, "metrics", query=query, **window).to_dict()
         if answer.get("error"):
             raise MeshproofError("the backend refused a metric query", seen=f"{query}: {answer['error']}")
         return [
@@ -207,7 +207,7 @@ class Backend:
             if not cursor:
                 return found
 
-    def _asked(
+    def asked(
         self, operation: Callable[..., Any], what: str, *, patience: float | None = None, **arguments: Any
     ) -> Any:
         """The answer; waits for the rate limit and for a backend that is busy, `patience` seconds in all."""
