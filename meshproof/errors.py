@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["InvalidMeasurement", "MeshproofError", "UsageError"]
+__all__ = ["Inconclusive", "InvalidMeasurement", "MeshproofError", "UsageError"]
 
 
 class MeshproofError(Exception):
@@ -39,3 +39,7 @@ class InvalidMeasurement(MeshproofError):
 
     def __str__(self) -> str:
         return f"INVALID: {super().__str__()}"
+
+
+class Inconclusive(MeshproofError):
+    """A measurement was made as it should be, and did not decide: not enough data for the error rates asked for."""

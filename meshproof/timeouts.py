@@ -37,4 +37,5 @@ class Timeouts(BaseModel):
     log_line: Seconds = 15
     searchable: Seconds = 30
     searchable_saas: Seconds = 300
+    counted: Seconds = 75
     stays: Seconds = 5

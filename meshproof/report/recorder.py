@@ -6,7 +6,7 @@ from itertools import takewhile
 
 import pytest
 
-from meshproof.errors import InvalidMeasurement, MeshproofError
+from meshproof.errors import Inconclusive, InvalidMeasurement, MeshproofError
 from meshproof.report.results import Ending, LeftOut
 from meshproof.verdict import Verdict
 from meshproof.waiting import StateLost, StateNotReached
@@ -25,6 +25,8 @@ def verdict_of(report: pytest.TestReport, error: BaseException | None) -> Ending
         return LeftOut.NOT_PROVEN
     if report.passed:
         return Verdict.CONFORM
+    if report.when == "call" and isinstance(error, Inconclusive):
+        return Verdict.INCONCLUSIVE
     if report.when == "call" and isinstance(error, AssertionError | StateNotReached | StateLost):
         return Verdict.VIOLATE
     return Verdict.INVALID

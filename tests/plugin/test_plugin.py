@@ -45,6 +45,7 @@ def test_holds(): pass
 def test_broken(): assert 1 == 2, "plaintext was answered"
 def test_not_reached(): raise StateNotReached("an address", attempts=2, elapsed=1.0, last=None)
 def test_invalid(): raise InvalidMeasurement("the target is dead")
+def test_undecided(): raise Inconclusive("400 requests did not decide")
 def test_check_is_wrong(): {}["x"]
 def test_left_out(): pytest.skip("eBPF cannot run here")
 @pytest.fixture
@@ -56,6 +57,7 @@ def test_setup(precondition): pass
     assert found["test_broken"] == ("VIOLATE", "plaintext was answered")
     assert found["test_not_reached"][0] == "VIOLATE"
     assert found["test_invalid"] == ("INVALID", "INVALID: the target is dead")
+    assert found["test_undecided"] == ("INCONCLUSIVE", "400 requests did not decide")
     assert found["test_check_is_wrong"] == ("INVALID", "INVALID: KeyError: 'x'")
     assert found["test_left_out"] == ("NOT PROVEN", "eBPF cannot run here")
     assert found["test_setup"] == ("INVALID", "INVALID: no pod")
