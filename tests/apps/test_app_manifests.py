@@ -6,23 +6,18 @@ import re
 from typing import Any
 
 import pytest
+from app_manifests import MANIFESTS, container, environment, objects, template
 from app_process import APPS
 
 from meshproof.bed.images import load_catalogue
 from meshproof.bed.images.dockerfile import read_dockerfile
-from meshproof.manifests import Manifest, load_manifests
 
 ROOT = APPS.parents[1]
-MANIFESTS = load_manifests([ROOT / "fixtures" / "manifests" / "apps"])
 NAMES = ("alpine", "goapi", "text-to-speech", "text-to-speech-canary")
 
 
-def objects(kind: str) -> dict[str, Manifest]:
-    return {manifest["metadata"]["name"]: manifest for manifest in MANIFESTS if manifest["kind"] == kind}
-
-
 def pod(name: str) -> dict[str, Any]:
-    spec: dict[str, Any] = objects("Deployment")[name]["spec"]["template"]["spec"]
+    spec: dict[str, Any] = template(name)["spec"]
     return spec
 
 
@@ -39,15 +34,14 @@ def test_each_app_has_an_identity_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_image_is_the_catalogues(name: str) -> None:
-    (container,) = pod(name)["containers"]
-    assert container["image"] == load_catalogue(ROOT).image(name).reference
-    assert container["imagePullPolicy"] == "IfNotPresent"
+    assert container(name)["image"] == load_catalogue(ROOT).image(name).reference
+    assert container(name)["imagePullPolicy"] == "IfNotPresent"
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_dockerfile_can_be_built_from_source_and_exposes_the_port(name: str) -> None:
     recipe = read_dockerfile(APPS / name / "Dockerfile", load_catalogue(ROOT).debian)
-    (port,) = pod(name)["containers"][0]["ports"]
+    (port,) = container(name)["ports"]
     assert port["name"] == "http"
     assert f"EXPOSE {port['containerPort']}" in recipe.final
 
@@ -70,6 +64,23 @@ def test_both_versions_of_text_to_speech_share_claim_and_node() -> None:
         (term,) = pod(name)["affinity"]["podAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
         assert term["labelSelector"]["matchLabels"] == {"app": "text-to-speech"}
         assert objects("Deployment")[name]["metadata"]["labels"]["version"] == version
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_datadog_knows_the_pods_by_the_names_of_their_spans(name: str) -> None:
+    labels = template(name)["metadata"]["labels"]
+    tags = {key: labels[f"tags.datadoghq.com/{key}"] for key in ("env", "service", "version")}
+    assert tags["env"] == "meshproof"
+    assert tags["service"] == labels["app"]
+    given = environment(name)
+    assert {key: given[f"DD_{key.upper()}"] for key in tags} == tags
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_the_tracer_sends_passes_by_the_sidecar(name: str) -> None:
+    port = environment(name)["DD_TRACE_AGENT_PORT"]
+    annotations = template(name)["metadata"]["annotations"]
+    assert annotations["traffic.sidecar.istio.io/excludeOutboundPorts"] == port
 
 
 def test_goapi_may_touch_its_configmap_and_nothing_else() -> None:
