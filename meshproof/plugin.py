@@ -123,7 +123,7 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     except MeshproofError as error:
         write_timeline(run.timeline, run.folder)
         pytest.exit(str(error), returncode=error.exit_code)
-    run.results.facts = run.mesh.facts()
+    run.results.facts = {**run.mesh.facts(), "command": _command(request.config)}
     write_timeline(run.timeline, run.folder)
     _add_junit_properties(request.config, run.results.facts)
     try:
@@ -166,6 +166,8 @@ def pytest_runtest_makereport(
         diagnostics.collect(run.mesh.cluster, MESH_NAMESPACES, folder, {"network": as_plain(run.mesh.bed.network)})
         report.sections.append(("diagnostics", str(folder)))
     reason = reason_of(report, error)
+    if not run.given:
+        kept.write_files(run.folder)
     run.results.checks.append(
         CheckResult(
             check=item.nodeid,
@@ -185,11 +187,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     run = config.stash.get(_RUN, None)
     if run is None or run.mesh is None:
         return
+    if run.given:
+        return
+    from meshproof.report.page import write_report  # takes a while to load
+
     run.results.write(run.folder / "results.json")
+    page = write_report(run.folder)
     point_latest(run.settings.reports, run.folder)
     terminalreporter.section("meshproof", sep="=")
-    for line in summary_lines(run.results, run.mesh.reach(), run.folder):
+    for line in summary_lines(run.results, run.mesh.reach(), run.folder, page):
         terminalreporter.write_line(line)
+
+
+def _command(config: pytest.Config) -> list[str]:
+    """What was typed after `pytest`, as it would be typed after tox's `--`."""
+    given = [str(word) for word in config.invocation_params.args]
+    return ["tox", "-e", "e2e", "--", *(word for word in given if word != "suites" and "junitxml" not in word)]
 
 
 def _add_junit_properties(config: pytest.Config, facts: dict[str, Any]) -> None:

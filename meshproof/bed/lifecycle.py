@@ -289,18 +289,19 @@ def _create(
     folder = settings.state / "runs" / record.run_id
     folder.mkdir(parents=True, exist_ok=True)
     cni_folders = pod_network.folders(folder, settings.workers) if own_network and settings.workers else ()
-    with namespace.entered(engine.namespace):
-        host_ports = [port for port in kind.NODE_PORTS if _is_free(port)]
-    config = kind.configuration(
-        run_id=record.run_id,
-        run_folder=folder,
-        workers=settings.workers,
-        host_ports=host_ports,
-        cgroup_v1=client.info().get("CgroupVersion") == "1",
-        own_network=own_network,
-        cni_folders=cni_folders,
-    )
-    with timeline.step("cluster", group=GROUP) as step:
+    # Under a lock: another run could see the same ports free, and kind would fail for one of the two.
+    with host_lock(settings.state / "ports.lock"), timeline.step("cluster", group=GROUP) as step:
+        with namespace.entered(engine.namespace):
+            host_ports = [port for port in kind.NODE_PORTS if _is_free(port)]
+        config = kind.configuration(
+            run_id=record.run_id,
+            run_folder=folder,
+            workers=settings.workers,
+            host_ports=host_ports,
+            cgroup_v1=client.info().get("CgroupVersion") == "1",
+            own_network=own_network,
+            cni_folders=cni_folders,
+        )
         step.note(images.node_image)
         cluster.create(images.node_image, config, timeout=settings.timeouts.cluster_create)
         if cni_folders:

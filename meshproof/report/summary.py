@@ -19,7 +19,7 @@ def property_of(check: CheckResult) -> str:
     return Path(check.check.partition("::")[0]).stem.removeprefix("test_").replace("_", " ")
 
 
-def summary_lines(results: Results, reach: Sequence[str], folder: Path) -> list[str]:
+def summary_lines(results: Results, reach: Sequence[str], folder: Path, page: Path | None = None) -> list[str]:
     """The verdict, a line a property, every reason, how to reach what still stands, and where to read more."""
     counts = results.summary
     shown = ", ".join(f"{count} {verdict.value}" for verdict, count in counts.items() if count) or "nothing was checked"
@@ -38,7 +38,8 @@ def summary_lines(results: Results, reach: Sequence[str], folder: Path) -> list[
             lines += [f"  {shorten(line, _WIDTH, placeholder=' ...')}" for line in check.reason.splitlines()[:6]]
             if check.diagnostics:
                 lines.append(f"  diagnostics: {check.diagnostics}")
-    return [*lines, *([""] if results.checks else []), *reach, f"results: {folder / 'results.json'}"]
+    read = [f"results: {folder / 'results.json'}", *([f"report:  {page}"] if page else [])]
+    return [*lines, *([""] if results.checks else []), *reach, *read]
 
 
 _WORST_FIRST: tuple[Ending, ...] = (Verdict.VIOLATE, Verdict.INVALID, Verdict.INCONCLUSIVE, LeftOut.NOT_PROVEN)

@@ -32,7 +32,7 @@ def verdicts(pytester: pytest.Pytester, tests: str) -> dict[str, tuple[str, str]
     pytester.makepyfile("from meshproof.errors import *\nfrom meshproof.waiting import *\nimport pytest\n" + tests)
     outcome = pytester.runpytest_inprocess("-p", "no:cacheprovider", "-s", f"--basetemp={pytester.path / 'tmp'}")
     (written,) = pytester.path.glob("tmp/**/results.json")
-    outcome.stdout.fnmatch_lines(["results: *results.json"])
+    outcome.stdout.fnmatch_lines(["results: *results.json", "report:  *index.html"])
     checks = json.loads(written.read_text())["checks"]
     return {check["check"].rpartition("::")[2]: (check["verdict"], check["reason"]) for check in checks}
 

@@ -1,0 +1,34 @@
+"""Reports on runs of the past, from what they left."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import suppress
+from pathlib import Path
+
+from meshproof.report.compare import compare, comparison_lines
+from meshproof.report.history import History
+from meshproof.report.page import write_report
+from meshproof.report.runs import find_run, read_run
+
+__all__ = ["compared", "page_of"]
+
+
+def page_of(reports: Path, name: str | None = None) -> Path:
+    """Make the page of a run anew, the latest if no name is given; trends know all runs beside it.
+
+    Raises UsageError when there is no such run, or it cannot be read.
+    """
+    folder = find_run(reports, name)
+    read_run(folder)
+    with suppress(sqlite3.Error), History.of(folder.parent) as history:
+        history.catch_up(folder.parent)
+    return write_report(folder)
+
+
+def compared(reports: Path, before: str, after: str) -> list[str]:
+    """What changed from one run to another, in lines.
+
+    Raises UsageError when one of them cannot be had.
+    """
+    return comparison_lines(compare(read_run(find_run(reports, before)), read_run(find_run(reports, after))))

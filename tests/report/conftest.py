@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sample_run import write_run
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Path:
+    """The folder of the sample run."""
+    return write_run(tmp_path / "reports" / "20261120-080112")
