@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["data_root", "fixtures_folder"]
+__all__ = ["data_root", "fixtures_folder", "package_folder"]
 
 _PACKAGE = Path(__file__).parent
+
+
+def package_folder() -> Path:
+    """The folder of this library itself."""
+    return _PACKAGE
 
 
 def data_root() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -110,6 +111,7 @@ def _context(settings: Settings, bed: Bed, cluster: Cluster, keys: Keys, timelin
         ingress_node=bool(cluster.list("Node", labels="meshproof.dev/ingress=true")),
         kube_context=bed.context,
         keys=keys,
+        datadog_site=os.environ.get("DD_SITE") or "datadoghq.com",
     )
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["flattened"]
+__all__ = ["flattened", "get_attribute", "remove_attribute", "set_attribute"]
 
 _DEEPEST = 20
 
@@ -25,3 +25,35 @@ def flattened(attributes: Mapping[str, Any], prefix: str = "", depth: int = 0) -
         elif value is not None:
             flat[name] = value if isinstance(value, str) else json.dumps(value)
     return flat
+
+
+def get_attribute(attributes: Mapping[str, Any], path: str) -> Any:
+    """The value of that dotted name; None when there is none."""
+    if path in attributes:
+        return attributes[path]
+    head, _, rest = path.partition(".")
+    inner = attributes.get(head)
+    return get_attribute(inner, rest) if rest and isinstance(inner, Mapping) else None
+
+
+def set_attribute(attributes: dict[str, Any], path: str, value: Any) -> None:
+    """Put a value under a dotted name."""
+    head, _, rest = path.partition(".")
+    inner = attributes.setdefault(head, {}) if rest else None
+    if isinstance(inner, dict):
+        set_attribute(inner, rest, value)
+    else:  # `head` is a value of its own: the dotted name stays whole
+        attributes[path] = value
+
+
+def remove_attribute(attributes: dict[str, Any], path: str) -> None:
+    """Take a value away, and what it alone was in."""
+    if path in attributes:
+        del attributes[path]
+        return
+    head, _, rest = path.partition(".")
+    inner = attributes.get(head)
+    if rest and isinstance(inner, dict):
+        remove_attribute(inner, rest)
+        if not inner:
+            del attributes[head]

@@ -32,17 +32,17 @@ _COLLECTORS = {
     22: ("connection", "Connections", "Connection"),
     39: ("container", "Items3", "Container"),
     41: ("pod", "Items6", "Pod"),
-    42: ("replica-set", "Items5", "Object"),
-    43: ("deployment", "Items5", "Object"),
-    44: ("service", "Items5", "Object"),
+    42: ("replica-set", "Items5", "ReplicaSet"),
+    43: ("deployment", "Items5", "Deployment"),
+    44: ("service", "Items5", "Service"),
     45: ("node", "Items5", "Node"),
     48: ("cron-job", "Items5", "Object"),
     47: ("job", "Items5", "Object"),
-    49: ("daemon-set", "Items5", "Object"),
-    50: ("stateful-set", "Items5", "Object"),
+    49: ("daemon-set", "Items5", "DaemonSet"),
+    50: ("stateful-set", "Items5", "StatefulSet"),
     51: ("persistent-volume", "Items5", "Volume"),
-    52: ("persistent-volume-claim", "Items5", "Volume"),
-    61: ("namespace", "Items5", "Object"),
+    52: ("persistent-volume-claim", "Items5", "Claim"),
+    61: ("namespace", "Items5", "Namespace"),
 }
 
 
@@ -114,13 +114,38 @@ def _item(kind: str, host: str, item: Any) -> Document:
         metadata = item.metadata
         name = "/".join(filter(None, (metadata.namespace, metadata.name)))
         content = {"name": metadata.name, "namespace": metadata.namespace, "uid": metadata.uid}
-        content["labels"] = list(metadata.labels)
-        if kind == "pod":
-            content |= {"phase": item.phase, "status": item.status, "node": item.node_name}
-            host = host or item.node_name
-        elif kind.startswith("persistent-volume"):
-            content["phase"] = item.status.phase
+        content |= {"labels": list(metadata.labels), **_state(kind, item)}
+        host = host or (item.node_name if kind == "pod" else metadata.name if kind == "node" else "")
+        tags = [*tags, *(f"{tag}:{content[tag]}" for tag in ("phase", "status") if content.get(tag))]
     return kind, host, name, tag_text(tags), json.dumps(content)
+
+
+def _state(kind: str, item: Any) -> dict[str, object]:
+    """What is told of an object of the orchestrator beside its metadata."""
+    match kind:
+        case "pod":
+            return {"phase": item.phase, "status": item.status, "node": item.node_name}
+        case "node":
+            return {"status": item.status.status, "kubelet": item.status.kubelet_version}
+        case "namespace":
+            return {"status": item.status}
+        case "service":
+            addresses = list(item.status.load_balancer)
+            return {"type": item.spec.type, "cluster_ip": item.spec.cluster_ip, "load_balancer": addresses}
+        case "deployment" | "replica-set":
+            return {"desired": item.desired, "replicas": item.replicas, "ready": item.ready}
+        case "daemon-set":
+            return {"desired": item.status.desired, "ready": item.status.ready}
+        case "stateful-set":
+            return {"desired": item.spec.desired, "replicas": item.status.replicas, "ready": item.status.ready}
+        case "persistent-volume":
+            claim = "/".join(filter(None, (item.spec.claim.namespace, item.spec.claim.name)))
+            return {"phase": item.status.phase, "claim": claim, "storage_class": item.spec.storage_class}
+        case "persistent-volume-claim":
+            volume, storage_class = item.spec.volume, item.spec.storage_class
+            return {"phase": item.status.phase, "volume": volume, "storage_class": storage_class}
+        case _:
+            return {}
 
 
 def process_reply(interval: int = 2) -> bytes:
@@ -140,8 +165,9 @@ def json_documents(kind: str, parsed: Any, most: int) -> list[Document]:
     for item in items:
         if not isinstance(item, dict):
             raise malformed(f"{kind}: an item that is not an object")
-        host = item.get("host_name") or item.get("hostname") or item.get("internalHostname") or ""
-        name = item.get("check") or item.get("title") or item.get("uuid") or ""
+        named = (item.get(key) for key in ("host_name", "hostname", "internalHostname", "host"))
+        host = next(filter(None, named), "")
+        name = next(filter(None, (item.get(key) for key in ("check", "title", "msg_title", "uuid"))), "")
         tags = item.get("tags")
         text = tag_text([str(tag) for tag in tags]) if isinstance(tags, list) else ""
         documents.append((kind, str(host), str(name), text, json.dumps(item)))

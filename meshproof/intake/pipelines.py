@@ -1,7 +1,8 @@
 """Log pipelines in the JSON shapes of Datadog's API, so that one definition serves the intake and Datadog alike.
 
 Processors: attribute-remapper, status-remapper, service-remapper, message-remapper, date-remapper, grok-parser (rules
-of `%{matcher:attribute}` with the matchers below, and `%{data::json}`), pipeline. Anything else is refused by name.
+of `%{matcher:attribute}` with the matchers below, and `%{data::json}`), pipeline, and those of computed.py. Anything
+else is refused by name.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from meshproof.intake.attributes import get_attribute, remove_attribute, set_attribute
+from meshproof.intake.computed import arithmetic, category, url_parser
 from meshproof.intake.logs import Log, milliseconds, status_word
 from meshproof.intake.rejections import Rejected
 
@@ -80,6 +83,12 @@ def _processor(definition: Mapping[str, Any], matcher: Callable[[str], Callable[
                 return _field_remapper("message", definition["sources"], str)
             case "date-remapper":
                 return _field_remapper("timestamp", definition["sources"], lambda value: milliseconds(value, 0))
+            case "category-processor":
+                return category(definition, matcher)
+            case "arithmetic-processor":
+                return arithmetic(definition)
+            case "url-parser":
+                return url_parser(definition)
             case "pipeline":
                 return _pipeline(definition, matcher)
     except (KeyError, TypeError, AttributeError) as error:
@@ -101,18 +110,18 @@ def _attribute_remapper(definition: Mapping[str, Any]) -> Step:
 
     def apply(log: Log) -> None:
         for source in sources:
-            value = _tag(log, source) if from_tag else _get(log.attributes, source)
+            value = _tag(log, source) if from_tag else get_attribute(log.attributes, source)
             if value is None:
                 continue
             if to_tag:
                 log.tags.append(f"{target}:{value}")
-            elif override or source == target or _get(log.attributes, target) is None:
-                _set(log.attributes, target, convert(value))
+            elif override or source == target or get_attribute(log.attributes, target) is None:
+                set_attribute(log.attributes, target, convert(value))
             if not preserve and source != target:
                 if from_tag:
                     log.tags[:] = [tag for tag in log.tags if not tag.startswith(f"{source}:")]
                 else:
-                    _remove(log.attributes, source)
+                    remove_attribute(log.attributes, source)
             return
 
     return apply
@@ -123,7 +132,7 @@ def _field_remapper(field: str, sources: Sequence[str], convert: Callable[[Any],
 
     def apply(log: Log) -> None:
         for name in names:
-            value = _get(log.attributes, name)
+            value = get_attribute(log.attributes, name)
             if value is None and name in _RESERVED:
                 value = getattr(log, _RESERVED[name])
             converted = convert(value) if value not in (None, "") else None
@@ -142,7 +151,7 @@ def _grok_parser(definition: Mapping[str, Any]) -> Step:
     compiled = [_grok_rule(rule) for rule in rules]
 
     def apply(log: Log) -> None:
-        text = log.message if source == "message" else _get(log.attributes, source)
+        text = log.message if source == "message" else get_attribute(log.attributes, source)
         if not isinstance(text, str):
             return
         for pattern, targets in compiled:
@@ -190,7 +199,7 @@ def _take(log: Log, found: re.Match[str], targets: Sequence[tuple[str, str]]) ->
         elif kind == "lowercase":
             value = text.lower()
         if attribute:
-            _set(log.attributes, attribute, value)
+            set_attribute(log.attributes, attribute, value)
     return True
 
 
@@ -218,32 +227,3 @@ _CONVERSIONS: dict[str, Callable[[Any], Any]] = {
 
 def _tag(log: Log, name: str) -> str | None:
     return next((tag.partition(":")[2] for tag in log.tags if tag.startswith(f"{name}:")), None)
-
-
-def _get(attributes: Mapping[str, Any], path: str) -> Any:
-    if path in attributes:
-        return attributes[path]
-    head, _, rest = path.partition(".")
-    inner = attributes.get(head)
-    return _get(inner, rest) if rest and isinstance(inner, Mapping) else None
-
-
-def _set(attributes: dict[str, Any], path: str, value: Any) -> None:
-    head, _, rest = path.partition(".")
-    inner = attributes.setdefault(head, {}) if rest else None
-    if isinstance(inner, dict):
-        _set(inner, rest, value)
-    else:  # `head` is a value of its own: the dotted name stays whole
-        attributes[path] = value
-
-
-def _remove(attributes: dict[str, Any], path: str) -> None:
-    if path in attributes:
-        del attributes[path]
-        return
-    head, _, rest = path.partition(".")
-    inner = attributes.get(head)
-    if rest and isinstance(inner, dict):
-        _remove(inner, rest)
-        if not inner:
-            del attributes[head]

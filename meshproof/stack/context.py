@@ -30,6 +30,8 @@ class StackContext:
     istioctl: Path
     metallb_manifest: Path
     """metallb-native.yaml of the release that `settings.metallb` names."""
+    operator_manifests: Path
+    """The folder of the Datadog operator's sources: its CRDs and its rights are in `config` there."""
     pool: str
     """FIRST-LAST or CIDR: the addresses that MetalLB may give away."""
     istio_hub: str
@@ -41,6 +43,8 @@ class StackContext:
     kube_context: str | None = None
     keys: Keys = field(default_factory=Keys.minted)
     """For the Secret that the agents and the intake read."""
+    datadog_site: str = "datadoghq.com"
+    """Where agents send when the backend is Datadog itself."""
     istio_overlays: tuple[Path, ...] = ()
     """Further IstioOperator files, laid over the others in this order."""
     folder: Path = field(default_factory=lambda: fixtures_folder() / "manifests")
@@ -75,6 +79,7 @@ class StackContext:
         for file in files:
             digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
         digest.update(f"{self.pool} {self.istio_hub}:{self.istio_tag} {self.from_source} {self.ingress_node}".encode())
+        digest.update(f" {self.operator_manifests.name} {self.settings.datadog} {self.datadog_site}".encode())
         return digest.hexdigest()[:16]
 
 

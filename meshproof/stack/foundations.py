@@ -15,6 +15,7 @@ from meshproof.stack.rollout import expect_established, expect_rolled_out
 from meshproof.timeline import Step
 
 __all__ = [
+    "DATADOG_NAMESPACE",
     "ClusterDns",
     "Definitions",
     "Namespaces",
@@ -24,6 +25,7 @@ __all__ = [
     "without_definitions",
 ]
 
+DATADOG_NAMESPACE = "datadog"
 _CRD = "CustomResourceDefinition"
 _KUBE_PROXY: Manifest = {
     "apiVersion": "apps/v1",
@@ -92,10 +94,9 @@ class ClusterDns(Component):
 class Definitions(Component):
     """The CRDs of the components, which are large and need nothing: applied while the cluster still comes up."""
 
-    name = "CRDs"
-
-    def __init__(self, components: Sequence[Component]) -> None:
+    def __init__(self, name: str, components: Sequence[Component]) -> None:
         """`components` are those whose CRDs to apply; they leave them out themselves."""
+        self.name = name
         self._components = components
 
     def manifests(self, context: StackContext) -> list[Manifest]:
@@ -112,7 +113,7 @@ class Namespaces(Component):
     """The namespaces of all that follows, before anything is put into them."""
 
     name = "namespaces"
-    files = ("istio/namespace.yaml", "apps", "outside")
+    files = ("istio/namespace.yaml", "apps", "outside", "datadog/namespace.yaml")
 
     def manifests(self, context: StackContext) -> list[Manifest]:
         """The Namespace objects of the other components' files."""

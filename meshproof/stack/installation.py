@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import meshproof
 from meshproof.errors import MeshproofError
+from meshproof.settings import DatadogChoice
 from meshproof.stack import installed
 from meshproof.stack.apps import Apps, Outside, Routes
 from meshproof.stack.borrowed import refuse_conflicts
 from meshproof.stack.certificates import Authority
 from meshproof.stack.component import Component
 from meshproof.stack.context import StackContext
+from meshproof.stack.datadog import DatadogAgent, DatadogOperator
 from meshproof.stack.foundations import ClusterDns, Definitions, Namespaces, ServiceNetwork
 from meshproof.stack.gateway import Gateway, GatewayAddress
 from meshproof.stack.graph import GROUP, Graph
 from meshproof.stack.installed import Installed
-from meshproof.stack.istio import Istio
+from meshproof.stack.intake import DatadogKeys, Intake
+from meshproof.stack.istio import Istio, Tracing
 from meshproof.stack.metallb import AddressPool, MetalLB
 from meshproof.stack.storage import Storage
 from meshproof.timeline import Timeline
@@ -38,9 +42,8 @@ def set_up(context: StackContext, timeline: Timeline, *, extra: Sequence[Compone
             changed = "" if standing.content == context.content() else "; the manifests have changed since, not applied"
             step.skip(f"stands since {standing.installed_at}, run {standing.run_id}{changed}")
         return standing
-    authority = Authority.create("meshproof gateway authority")
-    address = GatewayAddress(authority)
-    graph = Graph([*_components(authority, address), *extra])
+    stack = _Stack.of(context)
+    graph = Graph([*stack.components, *extra])
     with timeline.step("checks", group=GROUP):
         for component in graph.order:
             component.check(context)
@@ -55,11 +58,13 @@ def set_up(context: StackContext, timeline: Timeline, *, extra: Sequence[Compone
             "kubernetes": context.cluster.server_version(),
             "istio": context.istio_tag,
             "metallb": context.settings.metallb,
+            "datadog-operator": stack.operator.version(context),
+            "datadog-agent": stack.agent.version(context),
         },
         content=context.content(),
         pool=context.pool,
-        gateway_address=address.address(context),
-        gateway_authority=authority.pair.certificate,
+        gateway_address=stack.address.address(context),
+        gateway_authority=stack.authority.pair.certificate,
     )
     installed.record(context.cluster, context.run_id, result)
     return result
@@ -70,8 +75,7 @@ def tear_down(context: StackContext, timeline: Timeline, *, extra: Sequence[Comp
 
     Goes on after an error and raises the first one at the end.
     """
-    authority = Authority.create("meshproof gateway authority")
-    graph = Graph([*_components(authority, GatewayAddress(authority)), *extra])
+    graph = Graph([*_Stack.of(context).components, *extra])
     errors: list[MeshproofError] = []
     for component in reversed(graph.order):
         try:
@@ -84,20 +88,41 @@ def tear_down(context: StackContext, timeline: Timeline, *, extra: Sequence[Comp
     installed.forget(context.cluster, context.run_id)
 
 
-def _components(authority: Authority, address: GatewayAddress) -> list[Component]:
-    metallb, istio = MetalLB(), Istio()
-    return [
-        ServiceNetwork(),
-        ClusterDns(),
-        Namespaces(),
-        Definitions([istio, metallb]),
-        istio,
-        metallb,
-        Storage(),
-        Outside(),
-        AddressPool(metallb),
-        Gateway(authority),
-        Routes(),
-        Apps(),
-        address,
-    ]
+@dataclass(frozen=True)
+class _Stack:
+    """All components, and those of them that are asked afterwards what there is."""
+
+    components: tuple[Component, ...]
+    authority: Authority
+    address: GatewayAddress
+    operator: DatadogOperator
+    agent: DatadogAgent
+
+    @classmethod
+    def of(cls, context: StackContext) -> _Stack:
+        authority = Authority.create("meshproof gateway authority")
+        address, metallb, istio, operator = GatewayAddress(authority), MetalLB(), Istio(), DatadogOperator()
+        intake = Intake() if context.settings.datadog is DatadogChoice.INTAKE else None
+        agent = DatadogAgent(sends_to=intake)
+        components = [
+            ServiceNetwork(),
+            ClusterDns(),
+            Namespaces(),
+            Definitions("CRDs", [istio, metallb]),
+            Definitions("datadog CRDs", [operator]),
+            istio,
+            metallb,
+            Storage(),
+            Outside(),
+            DatadogKeys(),
+            *([intake] if intake else []),
+            operator,
+            AddressPool(metallb),
+            Gateway(authority),
+            Routes(),
+            Tracing(),
+            Apps(),
+            agent,
+            address,
+        ]
+        return cls(tuple(components), authority, address, operator, agent)

@@ -24,7 +24,7 @@ class Installed:
 
     run_id: str
     versions: Mapping[str, str]
-    """By part: kubernetes, istio, metallb, meshproof."""
+    """By part: kubernetes, istio, metallb, meshproof; datadog-operator and datadog-agent since they are installed."""
     content: str
     """The hash of the manifests, as StackContext.content() gives it."""
     pool: str

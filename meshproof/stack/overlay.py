@@ -16,7 +16,7 @@ def lay_over(manifests: Sequence[Manifest], overlays: Sequence[Manifest]) -> lis
     """The manifests with the overlays merged in; neither is changed.
 
     As in a strategic merge patch: fields are merged, null removes one, lists of named things (containers, ports,
-    environment) are merged by name, other lists are replaced.
+    environment) are merged by name, `$patch: delete` removes one of them, other lists are replaced.
 
     Raises UsageError for an overlay that has nothing to lie over.
     """
@@ -49,8 +49,9 @@ def _merge(base: Any, patch: Any) -> Any:
         return result
     if _named(base) and _named(patch):
         changes = {item["name"]: item for item in patch}
-        known = [_merge(item, changes.pop(item["name"], {})) for item in base]
-        return known + [_merge({}, item) for item in changes.values()]
+        gone = {name for name, item in changes.items() if item.get("$patch") == "delete"}
+        known = [_merge(item, changes.pop(item["name"], {})) for item in base if item["name"] not in gone]
+        return known + [_merge({}, item) for name, item in changes.items() if name not in gone]
     if isinstance(patch, dict):
         return _merge({}, patch)
     return copy.deepcopy(patch)

@@ -137,15 +137,38 @@ def test_processes_containers_and_connections_are_documents(intake, mark):
 
 
 def test_orchestrator_objects_are_documents(intake, mark):
-    claim = message("Volume")(metadata=message("Metadata")(name=mark, namespace="apps", uid="u"))
-    claim.status.phase = "Bound"
+    claim = message("Claim")(metadata=message("Metadata")(name=mark, namespace="apps", uid="u"))
+    claim.status.phase, claim.spec.volume = "Bound", "pvc-1"
     body = message("Items5")(items=[claim.SerializeToString()]).SerializeToString()
     assert intake.http.post("/api/v2/orch", content=frame(52, body)).status_code == 202
     manifest = message("Manifest")(kind="Pod", content=json.dumps({"metadata": {"name": mark}}).encode())
     body = message("Items5")(items=[manifest.SerializeToString()]).SerializeToString()
     assert intake.http.post("/api/v2/orchmanif", content=frame(80, body)).status_code == 202
-    assert documents(intake, f"kind:persistent-volume-claim name:apps/{mark}")[0]["content"]["phase"] == "Bound"
+    (read,) = documents(intake, f"kind:persistent-volume-claim name:apps/{mark} phase:Bound")
+    assert read["content"]["volume"] == "pvc-1"
+    assert not documents(intake, f"kind:persistent-volume-claim name:apps/{mark} phase:Pending")
     assert documents(intake, f"kind:manifest name:Pod/{mark}")[0]["content"]["metadata"]["name"] == mark
+
+
+def test_workloads_are_documents_with_their_replicas(intake, mark):
+    for kind, name, item in (
+        (43, "deployment", message("Deployment")(desired=2, ready=1)),
+        (42, "replica-set", message("ReplicaSet")(desired=2, ready=1)),
+        (49, "daemon-set", message("DaemonSet")(status=message("DaemonSetStatus")(desired=2, ready=1))),
+    ):
+        item.metadata.name, item.metadata.namespace = mark, "apps"
+        body = message("Items5")(items=[item.SerializeToString()]).SerializeToString()
+        assert intake.http.post("/api/v2/orch", content=frame(kind, body)).status_code == 202
+        content = documents(intake, f"kind:{name} name:apps/{mark}")[0]["content"]
+        assert (content["desired"], content["ready"]) == (2, 1)
+
+
+def test_kubernetes_events_are_named_by_their_title(intake, mark):
+    event = {"msg_title": f"Events from the Pod {mark}", "host": "node-1", "tags": [f"pod_name:{mark}"]}
+    assert intake.http.post("/intake/", json={"apiKey": "k", "events": {"kubernetes": [event]}}).is_success
+    (read,) = documents(intake, f"kind:event pod_name:{mark}")
+    assert read["name"] == event["msg_title"]
+    assert read["host"] == "node-1"
 
 
 def test_profiles_are_documents_of_their_service(intake, mark):

@@ -15,7 +15,7 @@ from meshproof.files import data_root, fixtures_folder
 from meshproof.manifests import Manifest, load_manifests
 
 FOLDER = fixtures_folder() / "manifests"
-FILES = sorted(FOLDER.rglob("*.yaml"))
+FILES = sorted(path for path in FOLDER.rglob("*.yaml") if path.name != "overrides.yaml")  # Helm's values
 CATALOGUE = load_catalogue(data_root())
 HOSTS = {f"{name}.apps.svc.cluster.local" for name in ("goapi", "text-to-speech", "alpine")}
 

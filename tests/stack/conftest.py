@@ -33,6 +33,10 @@ def context(small: SmallCluster, tmp_path: Path) -> Iterator[StackContext]:
     kubeconfig = small.write_kubeconfig(tmp_path / "kubeconfig")
     metallb = tmp_path / "metallb-native.yaml"
     metallb.write_text(METALLB)
+    operator = tmp_path / "datadog-operator@v1.2.3"
+    for name, text in OPERATOR.items():
+        (operator / "config" / name).parent.mkdir(parents=True, exist_ok=True)
+        (operator / "config" / name).write_text(text)
     with Cluster(kubeconfig, timeouts=TIMEOUTS) as cluster:
         yield StackContext(
             cluster=cluster,
@@ -41,6 +45,7 @@ def context(small: SmallCluster, tmp_path: Path) -> Iterator[StackContext]:
             kubeconfig=kubeconfig,
             istioctl=tmp_path / "istioctl",
             metallb_manifest=metallb,
+            operator_manifests=operator,
             pool="10.0.0.10-10.0.0.20",
             istio_hub="hub.example/istio",
             istio_tag="9.9.9",
@@ -64,6 +69,25 @@ def istioctl(context: StackContext, tmp_path: Path) -> Callable[[], list[str]]:
     context.istioctl.chmod(0o755)
     return lambda: calls.read_text().splitlines() if calls.exists() else []
 
+
+OPERATOR = {
+    f"crd/bases/v1/datadoghq.com_{plural}.yaml": f"""
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {{name: {plural}.datadoghq.com}}
+"""
+    for plural in ("datadogagents", "datadogagentinternals", "datadogmonitors")
+}
+OPERATOR["rbac/role.yaml"] = """
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: manager-role}
+rules: [{apiGroups: [""], resources: [pods], verbs: [list]}]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: other-role, namespace: system}
+"""
 
 METALLB = """
 apiVersion: v1

@@ -12,10 +12,19 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-CLUSTER_SCOPED = {"Namespace", "Node", "StorageClass", "CustomResourceDefinition", "ValidatingWebhookConfiguration"}
+CLUSTER_SCOPED = {
+    *("Namespace", "Node", "StorageClass", "CustomResourceDefinition", "ValidatingWebhookConfiguration"),
+    *("ClusterRole", "ClusterRoleBinding"),
+}
 PLURALS = {"StorageClass": "storageclasses", "IPAddressPool": "ipaddresspools"}
 KINDS = {
-    "v1": ["Namespace", "Node", "ConfigMap", "Secret", "Service", "Pod", "Event"],
+    "v1": [
+        *("Namespace", "Node", "ConfigMap", "Secret", "Service", "Pod", "Event"),
+        *("ServiceAccount", "PersistentVolumeClaim"),
+    ],
+    "rbac.authorization.k8s.io/v1": ["ClusterRole", "ClusterRoleBinding"],
+    "datadoghq.com/v2alpha1": ["DatadogAgent"],
+    "datadoghq.com/v1alpha1": ["DatadogAgentInternal"],
     "apps/v1": ["Deployment", "DaemonSet"],
     "storage.k8s.io/v1": ["StorageClass"],
     "apiextensions.k8s.io/v1": ["CustomResourceDefinition"],

@@ -119,12 +119,12 @@ def test_a_borrowed_clusters_dns_is_not_touched(borrowed: StackContext) -> None:
 def test_definitions_are_the_crds_of_the_components(context: StackContext) -> None:
     crd = "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: pools.example.com}\n"
     context.metallb_manifest.write_text(f"{context.metallb_manifest.read_text()}---\n{crd}")
-    (found,) = Definitions([MetalLB()]).manifests(context)
+    (found,) = Definitions("CRDs", [MetalLB()]).manifests(context)
     assert found["metadata"]["name"] == "pools.example.com"
 
 
 def test_namespaces_come_first_and_apps_are_injected(context: StackContext) -> None:
     namespaces = {item["metadata"]["name"]: item for item in Namespaces().manifests(context)}
-    assert set(namespaces) == {"apps", "istio-system", "outside"}
+    assert set(namespaces) == {"apps", "datadog", "istio-system", "outside"}
     assert namespaces["apps"]["metadata"]["labels"]["istio-injection"] == "enabled"
     assert namespaces["outside"]["metadata"]["labels"]["istio-injection"] == "disabled"

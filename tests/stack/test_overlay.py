@@ -54,3 +54,9 @@ def test_an_overlay_with_nothing_under_it_is_refused() -> None:
     other = {**deployment(), "metadata": {"name": "wbe"}}
     with pytest.raises(UsageError, match="no Deployment wbe"):
         lay_over([deployment()], [other])
+
+
+def test_a_named_thing_is_removed_where_the_overlay_says_so() -> None:
+    base = {"env": [{"name": "A", "value": "1"}, {"name": "B", "value": "2"}]}
+    overlay = {"env": [{"name": "A", "$patch": "delete"}, {"name": "C", "$patch": "delete"}]}
+    assert laid(base, overlay) == {"env": [{"name": "B", "value": "2"}]}

@@ -14,7 +14,7 @@ from uuid import uuid4
 
 from meshproof.bed.locking import host_lock
 
-__all__ = ["KEPT_SECONDS", "Cache", "files_key", "folder_key", "key_of"]
+__all__ = ["KEPT_SECONDS", "Cache", "files_key", "folder_files", "key_of"]
 
 KEPT_SECONDS = 14 * 24 * 3600.0
 """How long what was built for other versions is kept after its last use."""
@@ -29,10 +29,10 @@ def key_of(*inputs: object) -> str:
     return digest.hexdigest()[:20]
 
 
-def folder_key(folder: Path) -> str:
-    """A key of the names, contents and execute bits of all files below a folder; caches of tools are left out."""
+def folder_files(folder: Path) -> list[Path]:
+    """All files below a folder, by their paths in it; caches of tools are left out."""
     files = [path for path in sorted(folder.rglob("*")) if "__pycache__" not in path.parts and path.is_file()]
-    return files_key(folder, [path.relative_to(folder) for path in files])
+    return [path.relative_to(folder) for path in files]
 
 
 def files_key(folder: Path, files: Iterable[Path]) -> str:

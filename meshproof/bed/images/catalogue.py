@@ -42,7 +42,10 @@ class Debian(_Table):
 
 
 class PartEntry(_Table):
-    """Programs that one Go module is compiled to. Each of `folders` pins one version of it."""
+    """Programs that one Go module is compiled to. Each of `folders` pins one version of it.
+
+    Without `module` the folder itself is the source.
+    """
 
     module: str | None = None
     folders: Annotated[list[str], Field(min_length=1)]
@@ -53,11 +56,15 @@ class PartEntry(_Table):
 
 
 class ImageEntry(_Table):
-    """An image and its recipe: an app's Dockerfile, or a base with packages, programs and files on top."""
+    """An image and its recipe: a Dockerfile, or a base with packages, programs and files on top.
+
+    The Dockerfile is that of the `app` in fixtures/apps, or of the folder `library` of this package.
+    """
 
     role: Literal["node", "control-plane", "component"]
     reference: str
     app: str | None = None
+    library: str | None = None
     packages: list[str] = []
     programs: list[Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+(=[a-z0-9-]+)?$")]] = []
     folder: Absolute = "/usr/local/bin"
@@ -65,6 +72,11 @@ class ImageEntry(_Table):
     wheels: dict[Requirement, dict[str, Absolute]] = {}
     accounts: dict[str, Annotated[int, Field(gt=0)]] = {}
     user: int | None = None
+
+    @property
+    def own(self) -> bool:
+        """Whether it is made of sources of ours, so that no registry has it."""
+        return bool(self.app or self.library)
 
 
 class _File(_Table):
@@ -245,12 +257,12 @@ def _check_links(path: Path, file: _File, root: Path) -> None:
                 raise wrong(f"images.{name}.programs", "no part has this program", program)
         for source in image.files:
             part_name = source.partition(":")[0]
-            if part_name not in file.parts or file.parts[part_name].module is None:
-                raise wrong(f"images.{name}.files", "no part has a module of that name", source)
+            if part_name not in file.parts:
+                raise wrong(f"images.{name}.files", "there is no part of that name", source)
         if not re.fullmatch(r"[a-z0-9.-]+(?::\d+)?/[a-z0-9./_-]+:[\w.{}-]+", image.reference):
             raise wrong(f"images.{name}.reference", "write HOST/PATH:TAG", image.reference)
-        if image.app and (image.programs or image.packages or image.files or image.wheels):
-            raise wrong(f"images.{name}.app", "an app's Dockerfile says everything", "app beside other contents")
+        if image.own and (image.programs or image.packages or image.files or image.wheels):
+            raise wrong(f"images.{name}", "a Dockerfile says everything", "app or library beside other contents")
     nodes = [name for name, image in file.images.items() if image.role == "node"]
     if len(nodes) != 1:
         raise wrong("images", "exactly one image has the role node", ", ".join(nodes) or "none")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 
-from meshproof.bed.images.cache import folder_key, key_of
+from meshproof.bed.images.cache import files_key, folder_files, key_of
 from meshproof.bed.images.catalogue import Catalogue, Part
 from meshproof.bed.images.toolchain import Toolchain
 from meshproof.errors import MeshproofError
@@ -64,8 +64,9 @@ def refusal(stderr: str) -> Refusal | None:
 
 
 def part_key(part: Part, toolchain: Toolchain) -> str:
-    """A key of everything that the part's programs depend on."""
-    return key_of("go part 1", toolchain.version, _flags(part), folder_key(part.folder))
+    """A key of everything that the part's programs depend on: not of their tests."""
+    files = [path for path in folder_files(part.folder) if not _is_test(path)]
+    return key_of("go part 1", toolchain.version, _flags(part), files_key(part.folder, files))
 
 
 def compile_part(part: Part, toolchain: Toolchain, out: Path, *, timeout: float, note: Callable[[str], None]) -> None:
@@ -73,7 +74,7 @@ def compile_part(part: Part, toolchain: Toolchain, out: Path, *, timeout: float,
 
     Raises ModuleRefused when a module cannot be had, MeshproofError with the compiler's words otherwise.
     """
-    what = "tool" if part.module else "."
+    what = "tool" if part.module else "./..."
     _build(toolchain, part.name, part.folder, [*_flags(part), "-o", f"{out}/", what], timeout, note)
     for program in part.programs:
         if not (out / program).is_file():
@@ -101,6 +102,10 @@ def compile_package(
     """
     words = [*_FLAGS, "-ldflags", _STRIPPED, "-o", str(out), package]
     _build(toolchain, name, folder, words, timeout, note, origin=origin)
+
+
+def _is_test(path: Path) -> bool:
+    return path.name.endswith("_test.go") or "testdata" in path.parts
 
 
 def _flags(part: Part) -> list[str]:

@@ -16,7 +16,7 @@ from meshproof.errors import UsageError
 from meshproof.manifests import parse_manifests
 from meshproof.programs import run
 
-__all__ = ["check_control_plane", "containerd_config", "node_context", "storage_manifest"]
+__all__ = ["check_control_plane", "containerd_config", "node_context", "runtime_wrapper", "storage_manifest"]
 
 CONTAINERD_ROOT = "/kind/containerd"
 SNAPSHOTS = "/var/lib/containerd/snapshots"
@@ -82,6 +82,8 @@ def node_context(
     context.add("files/kind/manifests/default-cni.yaml", CNI_MANIFEST)
     context.add("files/kind/manifests/default-storage.yaml", storage)
     context.add(f"files{CNI_FOLDER}/{FILE_NAME}", json.dumps(plugin_configuration(FIRST_POD_RANGE), indent=1))
+    if not may_lower_oom_scores:
+        context.add("files/usr/local/sbin/runc", runtime_wrapper("/usr/sbin/runc"), executable=True)
     add_hook = '.hooks.createContainer += [{"path": "/kind/bin/mount-product-files.sh"}] | del(.process.rlimits)'
     context.dockerfile = "\n".join(
         [
@@ -89,7 +91,7 @@ def node_context(
             "COPY files/ /",
             "RUN mkdir -p /opt/cni/bin /etc/kubernetes/manifests"
             " && ln -s /usr/lib/cni/* /opt/cni/bin/"
-            " && ln -sf /usr/sbin/runc /usr/local/sbin/runc"
+            " && { [ -e /usr/local/sbin/runc ] || ln -s /usr/sbin/runc /usr/local/sbin/runc; }"
             " && ln -sf /usr/lib/systemd/systemd /sbin/init"
             f" && ctr oci spec | jq {shlex.quote(add_hook)} > /etc/containerd/cri-base.json"
             f" && rm -f {_QUIET}"
@@ -124,6 +126,29 @@ def containerd_config(text: str, pause: str, *, may_lower_oom_scores: bool) -> s
         lines.append(line)
     lines += ['[plugins."io.containerd.snapshotter.v1.overlayfs"]', f'  root_path = "{SNAPSHOTS}"']
     return "\n".join([*lines, ""])
+
+
+def runtime_wrapper(runc: str) -> str:
+    """An OCI runtime that is `runc`, less CAP_SYS_RESOURCE, for nodes of machines where it cannot be granted.
+
+    As a shell script, which a node can run: containerd writes specifications without blanks.
+    """
+    return f"""\
+#!/bin/sh
+previous=
+for word in "$@"; do
+    file=
+    case $previous in
+        --bundle | -b) file=$word/config.json ;;
+        --process | -p) file=$word ;;
+    esac
+    if [ -f "$file" ]; then
+        sed -i -e 's/,"CAP_SYS_RESOURCE"//g' -e 's/"CAP_SYS_RESOURCE",*//g' "$file"
+    fi
+    previous=$word
+done
+exec {runc} "$@"
+"""
 
 
 def storage_manifest(upstream: str, *, provisioner: str, helper: str) -> str:

@@ -48,7 +48,7 @@ def node_base(workshop: Workshop) -> str:
 
     may_lower_oom_scores = has_capability(CAP_SYS_RESOURCE)
     modules = [catalogue.module(name) for name in ("kind", "local-path-provisioner")]
-    facts = ("node 2", version, pause, provisioner, helper, may_lower_oom_scores, modules)
+    facts = ("node 3", version, pause, provisioner, helper, may_lower_oom_scores, modules)
     empty = workshop.image("image node-empty", "node-empty", (base, kubernetes, containerd), facts, context)
     contents = {image.reference: from_source(workshop, image) for image in inside}
     return preloaded(workshop, "node-base", empty, contents)

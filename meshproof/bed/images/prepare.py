@@ -28,6 +28,9 @@ __all__ = ["TOOLS", "PreparedImages", "PreparedTools", "prepare_images", "prepar
 TOOLS = {"kind": "kind", "istioctl": "istio"}
 """The programs that a run needs, each with the part that it is compiled from."""
 
+_SHIPS_MANIFESTS = ("metallb", "datadog-operator")
+"""The parts whose modules the stack reads manifests from."""
+
 ENGINE_KEPT_SECONDS = 24 * 3600.0
 """How long the engine keeps images of other versions; they are quickly made again from the cache."""
 
@@ -47,6 +50,10 @@ class PreparedTools:
         Raises ModuleRefused when the module cannot be had, MeshproofError when it has no such file.
         """
         return self.modules.file(part, path)
+
+    def module_folder(self, part: str) -> Path:
+        """The folder of a part's Go module. Raises ModuleRefused when it cannot be had."""
+        return self.modules.folder(part)
 
 
 @dataclass(frozen=True)
@@ -115,7 +122,7 @@ def prepare_tools(settings: Settings, catalogue: Catalogue, timeline: Timeline) 
 def _source(settings: Settings, catalogue: Catalogue, timeline: Timeline) -> ImageChoice:
     with timeline.step("image source", group=GROUP) as step:
         step.note("asking the registries")
-        pulled = [image.reference for image in catalogue.with_role("node", "component") if image.recipe.app is None]
+        pulled = [image.reference for image in catalogue.with_role("node", "component") if not image.recipe.own]
         source = choose_source(settings.images, pulled, timeout=settings.timeouts.registry_probe)
         step.note(str(source))
     return source
@@ -128,7 +135,8 @@ def _toolchain(
         toolchain = find_toolchain(catalogue.go, cache, timeout=settings.timeouts.image_build)
         step.note(f"Go {toolchain.version}")
     modules = ModuleFiles(catalogue, toolchain, timeout=settings.timeouts.image_pull)
-    modules.folder("metallb")  # now, while downloads work: its manifest is read from inside the bed's namespace
+    for part in _SHIPS_MANIFESTS:
+        modules.folder(part)  # now, while downloads work: they are read from inside the bed's namespace
     return toolchain, modules
 
 
@@ -141,7 +149,7 @@ def _node(workshop: Workshop, settings: Settings, source: ImageChoice) -> str:
     else:
         base = workshop.pulled(settings.kind_image or catalogue.with_role("node")[0].reference)
         contents = {
-            image.reference: built_by_engine(workshop, image) if image.recipe.app else workshop.pulled(image.reference)
+            image.reference: built_by_engine(workshop, image) if image.recipe.own else workshop.pulled(image.reference)
             for image in components
         }
     return preloaded(workshop, "node", base, contents)

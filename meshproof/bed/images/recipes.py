@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from meshproof.bed.images.appsources import AppSources
-from meshproof.bed.images.cache import key_of
+from meshproof.bed.images.cache import files_key, key_of
 from meshproof.bed.images.catalogue import Image
 from meshproof.bed.images.container import Context
 from meshproof.bed.images.dockerfile import AppRecipe, Compiled, PythonPackages, read_dockerfile
@@ -13,6 +13,7 @@ from meshproof.bed.images.goparts import compile_package
 from meshproof.bed.images.plan import Made, Means
 from meshproof.bed.images.pypi import install_packages
 from meshproof.bed.images.workshop import Inputs, Workshop, folder_of
+from meshproof.files import package_folder
 from meshproof.timeline import Step
 
 __all__ = ["built_by_engine", "from_source"]
@@ -22,14 +23,12 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 def from_source(workshop: Workshop, image: Image) -> str:
     """The product that is this image, built from packages."""
-    if image.recipe.app is not None:
-        return _app(workshop, image)
-    return _assembled(workshop, image)
+    return _own(workshop, image) if image.recipe.own else _assembled(workshop, image)
 
 
 def built_by_engine(workshop: Workshop, image: Image) -> str:
-    """The product that is this app's image, built by the engine from its Dockerfile as it stands."""
-    sources, dockerfile, recipe = _read_app(workshop, image)
+    """The product that is this image, built by the engine from its Dockerfile as it stands."""
+    sources, dockerfile, recipe = _read_dockerfile(workshop, image)
     key = key_of("docker build 2", (sources.folder / dockerfile).read_bytes(), sources.key(recipe.sources))
 
     def make(_: Inputs, step: Step) -> Made:
@@ -38,10 +37,13 @@ def built_by_engine(workshop: Workshop, image: Image) -> str:
     return workshop.engine_image(f"image {image.name}", image.name, key, (), make)
 
 
-def _read_app(workshop: Workshop, image: Image) -> tuple[AppSources, str, AppRecipe]:
-    """The folder of all apps, the path of this one's Dockerfile in it, and what that says."""
-    sources = AppSources(workshop.catalogue.root / "fixtures" / "apps")
-    dockerfile = f"{image.recipe.app}/Dockerfile"
+def _read_dockerfile(workshop: Workshop, image: Image) -> tuple[AppSources, str, AppRecipe]:
+    """The folder that the image's Dockerfile copies from, its path in there, and what it says."""
+    if image.recipe.library:
+        sources = AppSources(package_folder())
+    else:
+        sources = AppSources(workshop.catalogue.root / "fixtures" / "apps")
+    dockerfile = f"{image.recipe.library or image.recipe.app}/Dockerfile"
     return sources, dockerfile, read_dockerfile(sources.folder / dockerfile, workshop.catalogue.debian)
 
 
@@ -57,7 +59,7 @@ def _assembled(workshop: Workshop, image: Image) -> str:
     parts = {name: workshop.part(name) for name, _, _ in programs}
     wheels = {requirement: workshop.wheel(requirement) for requirement in recipe.wheels}
     after = list(dict.fromkeys([*([base] if base else []), *parts.values(), *wheels.values()]))
-    versions = [workshop.catalogue.module(source.partition(":")[0]) for source in recipe.files]
+    versions = [_origin(workshop, source) for source in recipe.files]
 
     def context(inputs: Inputs) -> Context:
         made = Context("")
@@ -70,8 +72,7 @@ def _assembled(workshop: Workshop, image: Image) -> str:
             for member, target in members.items():
                 made.add(f"files{target}", folder_of(inputs[wheels[requirement]]) / member, executable=True)
         for source, target in recipe.files.items():
-            part, _, path = source.partition(":")
-            made.add(f"files{target}", workshop.modules.file(part, path))
+            made.add(f"files{target}", _file(workshop, source))
         lines = [f"FROM {inputs[base] if base else 'scratch'}"]
         lines += [f"RUN useradd --create-home --uid {uid} {name}" for name, uid in recipe.accounts.items()]
         lines += ["COPY files/ /", f"ENV PATH={_PATH}"]
@@ -81,13 +82,27 @@ def _assembled(workshop: Workshop, image: Image) -> str:
         made.dockerfile = "\n".join([*lines, ""])
         return made
 
-    facts = (recipe.model_dump(exclude={"role", "reference"}), versions)
+    facts = (recipe.model_dump(exclude={"role", "reference", "library"}), versions)
     return workshop.image(f"image {image.name}", image.name, after, facts, context)
 
 
-def _app(workshop: Workshop, image: Image) -> str:
-    """An app of ours, as its Dockerfile says."""
-    sources, _, recipe = _read_app(workshop, image)
+def _file(workshop: Workshop, source: str) -> Path:
+    """PART:PATH, in the part's module or in its own folder."""
+    name, _, path = source.partition(":")
+    part = workshop.catalogue.part(name)
+    return workshop.modules.file(name, path) if part.module else part.folder / path
+
+
+def _origin(workshop: Workshop, source: str) -> object:
+    """What tells whether that file has changed."""
+    name, _, path = source.partition(":")
+    part = workshop.catalogue.part(name)
+    return workshop.catalogue.module(name) if part.module else files_key(part.folder, [Path(path)])
+
+
+def _own(workshop: Workshop, image: Image) -> str:
+    """An image of ours, as its Dockerfile says."""
+    sources, _, recipe = _read_dockerfile(workshop, image)
     stages = {stage.stage: _stage(workshop, image.name, sources, stage) for stage in recipe.stages}
     base = workshop.base(recipe.packages) if recipe.on_debian else ""
     after = [*([base] if base else []), *stages.values()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from meshproof.bed.images.cache import KEPT_SECONDS, Cache, folder_key, key_of
+from meshproof.bed.images.cache import KEPT_SECONDS, Cache, files_key, folder_files, key_of
 
 
 def build(cache: Cache, name: str, key: str) -> None:
@@ -60,6 +60,10 @@ def test_builds_that_nobody_asked_for_in_a_while_go(tmp_path: Path) -> None:
 def test_key_is_stable_and_tells_inputs_apart() -> None:
     assert key_of("a", ["b", 1]) == key_of("a", ["b", 1])
     assert len({key_of("a", "b"), key_of("b", "a"), key_of("ab"), key_of(["a", "b"]), key_of("a", "b", "")}) == 5
+
+
+def folder_key(folder: Path) -> str:
+    return files_key(folder, folder_files(folder))
 
 
 @pytest.mark.parametrize("change", ["content", "name", "mode", "more"])

@@ -61,6 +61,22 @@ def test_istio_images_share_hub_and_tag() -> None:
     assert (pilot.hub, pilot.tag) == (proxy.hub, proxy.tag) == ("docker.io/istio", catalogue.versions["istio"])
 
 
+def test_the_operators_image_is_of_the_version_that_is_pinned() -> None:
+    catalogue = load_catalogue(data_root())
+    assert catalogue.image("datadog-operator").tag == catalogue.part("datadog-operator").version
+
+
+def test_agent_and_cluster_agent_are_of_one_version() -> None:
+    catalogue = load_catalogue(data_root())
+    agent, cluster_agent = catalogue.image("datadog-agent"), catalogue.image("datadog-cluster-agent")
+    assert (agent.hub, agent.tag) == (cluster_agent.hub, cluster_agent.tag)
+
+
+def test_images_of_our_own_are_pulled_from_nowhere() -> None:
+    own = {image.name for image in load_catalogue(data_root()).images if image.recipe.own}
+    assert own == {"goapi", "text-to-speech", "text-to-speech-canary", "alpine", "included", "intake"}
+
+
 def test_tools_are_programs_of_their_parts() -> None:
     catalogue = load_catalogue(data_root())
     for tool, part in TOOLS.items():
@@ -76,11 +92,11 @@ def test_tools_are_programs_of_their_parts() -> None:
         (r'"istio/pilot-discovery"', '"istio/pilot-disco"', r"images\.istio-pilot\.programs: no part has this program"),
         (r"user = 1337", "usr = 1337", r"images\.istio-pilot\.usr: Extra inputs are not permitted"),
         (r'"metallb-0.13.12"', '"metallb-0.13"', r"parts\.metallb\.folders: there is no go\.mod"),
-        (r'"istio:tools', '"istoi:tools', r"images\.istio-proxyv2\.files: no part has a module of that name"),
+        (r'"istio:tools', '"istoi:tools', r"images\.istio-proxyv2\.files: there is no part of that name"),
         (
             r'app = "goapi"',
             'app = "goapi"\npackages = ["jq"]',
-            r"images\.goapi\.app: an app's Dockerfile says",
+            r"images\.goapi: a Dockerfile says everything",
         ),
         (r'role = "node"', 'role = "component"', "exactly one image has the role node"),
         (r"\[go\]", "[go", "is not valid TOML"),

@@ -126,6 +126,17 @@ def test_part_key_follows_flags_sources_and_toolchain(tmp_path: Path) -> None:
     assert part_key(one, toolchain) != key
 
 
+def test_part_key_follows_sources_in_sub_folders_but_no_tests(tmp_path: Path) -> None:
+    toolchain, one = Toolchain(Path("go"), "1.26.8", "local"), part(tmp_path)
+    (tmp_path / "cmd" / "testdata").mkdir(parents=True)
+    key = part_key(one, toolchain)
+    (tmp_path / "cmd" / "main_test.go").write_text("package main\n")
+    (tmp_path / "cmd" / "testdata" / "payload.json").write_text("{}")
+    assert part_key(one, toolchain) == key
+    (tmp_path / "cmd" / "main.go").write_text("package main\n")
+    assert part_key(one, toolchain) != key
+
+
 @pytest.mark.parametrize(("part_name", "remedy"), [("metallb", "--metallb"), ("kind", "kind/go.mod")])
 def test_module_that_is_refused_at_run_time_says_where_to_choose(tmp_path: Path, part_name: str, remedy: str) -> None:
     toolchain = go(tmp_path, """echo '{"Error": "x@v1: reading https://modules.example/: 403 Forbidden"}'; exit 1""")

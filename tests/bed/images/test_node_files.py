@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -11,7 +12,13 @@ import pytest
 import yaml
 
 from meshproof.bed.images.debian import without_changes
-from meshproof.bed.images.node_files import check_control_plane, containerd_config, node_context, storage_manifest
+from meshproof.bed.images.node_files import (
+    check_control_plane,
+    containerd_config,
+    node_context,
+    runtime_wrapper,
+    storage_manifest,
+)
 from meshproof.bed.images.preload import import_script
 from meshproof.errors import UsageError
 
@@ -159,3 +166,35 @@ def test_layer_that_removes_a_file_is_refused(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(stat, "S_ISCHR", lambda _: True)  # only root can make a whiteout: a character device 0, 0
     with pytest.raises(UsageError, match="removed /usr/gone"):
         without_changes(tmp_path)
+
+
+@pytest.mark.parametrize("bundle", ["--bundle", "-b"])
+@pytest.mark.parametrize("capabilities", [[0], [0, 1], [1, 0], [1, 0, 2]])
+def test_a_container_is_created_without_the_capability_that_cannot_be_granted(
+    tmp_path: Path, bundle: str, capabilities: list[int]
+) -> None:
+    words = [("CAP_SYS_RESOURCE", "CAP_CHOWN", "CAP_NET_RAW")[number] for number in capabilities]
+    wrapper = _wrapper(tmp_path)
+    config = tmp_path / "bundle" / "config.json"
+    config.parent.mkdir()
+    config.write_text(json.dumps({"process": {"capabilities": {"bounding": words}}}, separators=(",", ":")))
+    said = subprocess.run(
+        [wrapper, "--root", "/r", "create", bundle, config.parent, "id"], capture_output=True, check=True
+    )
+    assert said.stdout.decode().split() == ["--root", "/r", "create", bundle, str(config.parent), "id"]
+    left = json.loads(config.read_text())["process"]["capabilities"]["bounding"]
+    assert left == [word for word in words if word != "CAP_SYS_RESOURCE"]
+
+
+def test_a_process_is_begun_without_it_too(tmp_path: Path) -> None:
+    process = tmp_path / "process.json"
+    process.write_text('{"capabilities":{"effective":["CAP_CHOWN","CAP_SYS_RESOURCE"]}}')
+    subprocess.run([_wrapper(tmp_path), "exec", "--process", process, "id"], capture_output=True, check=True)
+    assert json.loads(process.read_text()) == {"capabilities": {"effective": ["CAP_CHOWN"]}}
+
+
+def _wrapper(folder: Path) -> Path:
+    path = folder / "wrapper"
+    path.write_text(runtime_wrapper("echo"))
+    path.chmod(0o755)
+    return path

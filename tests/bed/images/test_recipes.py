@@ -105,6 +105,19 @@ def test_engine_builds_an_app_anew_when_what_it_copies_changed(root: Path, path:
     assert (key() != before) is rebuilt
 
 
+def test_changed_agent_rebuilds_both_its_images(root: Path) -> None:
+    before = planned(root)
+    append(root / "images" / "agent" / "cmd" / "added.go", "package main\n")
+    images = {"image datadog-agent", "image datadog-cluster-agent", "image node"}
+    assert changed(before, planned(root)) == {"compile agent", *images}
+
+
+def test_changed_test_of_the_agent_rebuilds_nothing(root: Path) -> None:
+    before = planned(root)
+    append(root / "images" / "agent" / "internal" / "settings" / "settings_test.go", "// changed\n")
+    assert changed(before, planned(root)) == set()
+
+
 def test_changed_module_rebuilds_its_images(root: Path) -> None:
     before = planned(root)
     append(root / "images" / "istio" / "go.sum", "\n")

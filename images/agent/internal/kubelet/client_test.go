@@ -1,0 +1,103 @@
+package kubelet
+
+import (
+	"context"
+	"encoding/pem"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"agentstandin/internal/settings"
+)
+
+func serving(t *testing.T, handler http.HandlerFunc) (*httptest.Server, settings.Settings) {
+	t.Helper()
+	server := httptest.NewTLSServer(handler)
+	t.Cleanup(server.Close)
+	address, _ := url.Parse(server.URL)
+	port, _ := strconv.Atoi(address.Port())
+	folder := t.TempDir()
+	token := filepath.Join(folder, "token")
+	if err := os.WriteFile(token, []byte("the-token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	authority := filepath.Join(folder, "ca.crt")
+	encoded := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(authority, encoded, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return server, settings.Settings{Kubelet: settings.Kubelet{Host: address.Hostname(), Port: port, TLSVerify: true, CAFile: authority, TokenFile: token}}
+}
+
+func TestPodsAreAskedForWithTheTokenAndKept(t *testing.T) {
+	var asked atomic.Int64
+	_, s := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/pods" || r.Header.Get("Authorization") != "Bearer the-token" {
+			w.WriteHeader(401)
+			return
+		}
+		asked.Add(1)
+		w.Write([]byte(`{"kind":"PodList","items":[{"metadata":{"name":"goapi-1","namespace":"apps","uid":"u1"}}]}`))
+	})
+	client, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		pods, err := client.Pods(context.Background())
+		if err != nil || len(pods) != 1 || pods[0].Name != "goapi-1" {
+			t.Fatal(pods, err)
+		}
+	}
+	if asked.Load() != 1 {
+		t.Errorf("asked %d times", asked.Load())
+	}
+	time.Sleep(time.Millisecond)
+	if _, err := client.PodsWithin(context.Background(), 0); err != nil || asked.Load() != 2 {
+		t.Error("a fresh list was wanted", err)
+	}
+}
+
+func TestAnUnknownAuthorityIsRefused(t *testing.T) {
+	_, s := serving(t, func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(`{}`)) })
+	other, _ := serving(t, func(http.ResponseWriter, *http.Request) {})
+	other.Close()
+	client, err := New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client.http.Transport.(*http.Transport).TLSClientConfig.RootCAs = nil
+	if _, err := client.Pods(context.Background()); err == nil {
+		t.Error("a certificate of an unknown authority was taken")
+	}
+	s.Kubelet.TLSVerify = false
+	client, _ = New(s)
+	if _, err := client.Pods(context.Background()); err != nil {
+		t.Error("DD_KUBELET_TLS_VERIFY=false was not followed:", err)
+	}
+}
+
+func TestTheKubeletsRefusalIsTold(t *testing.T) {
+	_, s := serving(t, func(w http.ResponseWriter, r *http.Request) { http.Error(w, "Forbidden (resource=nodes)", 403) })
+	client, _ := New(s)
+	_, err := client.Summary(context.Background())
+	if err == nil || !strings.Contains(err.Error(), "403") || !strings.Contains(err.Error(), "resource=nodes") {
+		t.Error(err)
+	}
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	if _, err := New(settings.Settings{}); err == nil || !strings.Contains(err.Error(), "DD_KUBERNETES_KUBELET_HOST") {
+		t.Error(err)
+	}
+	if _, err := New(settings.Settings{Kubelet: settings.Kubelet{Host: "h", TLSVerify: true, CAFile: "/nowhere"}}); err == nil || !strings.Contains(err.Error(), "/nowhere") {
+		t.Error(err)
+	}
+}
