@@ -85,10 +85,10 @@ def perform(cluster: Cluster, step: Step) -> None:
     """Do one step, without waiting for its effect. `faults` are not the cluster's: see proving."""
     if step.delete is not None:
         _delete(cluster, step.delete)
-    elif step.overlay is not None:
-        before = _found(cluster, reference_of(step.overlay))
-        after = lay_over([before], [step.overlay])[0]
-        _patch(cluster, reference_of(step.overlay), difference(before, after))
+    elif (overlay := _overlay(cluster, step)) is not None:
+        reference = reference_of(overlay)
+        before = _found(cluster, reference)
+        _patch(cluster, reference, difference(before, lay_over([before], [overlay])[0]))
     elif step.apply is not None:
         cluster.apply(step.apply)
     elif step.restart is not None:
@@ -151,7 +151,7 @@ def touched(mutant: Mutant) -> Iterator[Reference]:
     for step in mutant.steps:
         for manifest in [*(step.apply or []), *([step.overlay] if step.overlay else [])]:
             yield reference_of(manifest)
-        for reference in (step.delete, step.restart):
+        for reference in (step.delete, step.restart, step.substitute):
             if reference is not None:
                 yield reference
 
@@ -159,10 +159,10 @@ def touched(mutant: Mutant) -> Iterator[Reference]:
 def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
     if step.delete is not None:
         yield Create(manifest=_own_part(_found(cluster, step.delete)))
-    elif step.overlay is not None:
-        reference = reference_of(step.overlay)
+    elif (overlay := _overlay(cluster, step)) is not None:
+        reference = reference_of(overlay)
         before = _found(cluster, reference)
-        yield Patch(reference=reference, patch=difference(lay_over([before], [step.overlay])[0], before))
+        yield Patch(reference=reference, patch=difference(lay_over([before], [overlay])[0], before))
     elif step.apply is not None:
         for manifest in step.apply:
             reference = reference_of(manifest)
@@ -180,6 +180,29 @@ def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
         yield Run(command=step.run.model_copy(update={"argv": step.run.undo, "undo": None}))
     elif step.faults is not None:
         yield Calm()
+
+
+def _overlay(cluster: Cluster, step: Step) -> Manifest | None:
+    """What an overlay or a substitution lays over its object; None for steps of other kinds."""
+    if step.substitute is None:
+        return step.overlay
+    change = step.substitute
+    *outer, last = change.field.split(".")
+    holder: Any = _found(cluster, change)
+    for name in outer:
+        holder = holder.get(name) or {}
+    text = holder.get(last)
+    if not isinstance(text, str) or change.old not in text:
+        raise UsageError(
+            f"a mutant replaces a text that is not there: {_words(change)}, {change.field}",
+            seen=repr(text)[:300],
+            remedy="correct the mutant, or the mesh that it is meant for",
+        )
+    value: Any = {last: text.replace(change.old, change.new)}
+    for name in reversed(outer):
+        value = {name: value}
+    metadata = {"name": change.name, "namespace": change.namespace}
+    return {"apiVersion": change.api_version, "kind": change.kind, "metadata": metadata, **value}
 
 
 def _found(cluster: Cluster, reference: Reference) -> Manifest:

@@ -30,6 +30,14 @@ class Reference(_Table):
     namespace: str | None = None
 
 
+class Substitution(Reference):
+    """A text to replace in one field of an object, such as `data.mesh` of a ConfigMap."""
+
+    field: Annotated[str, Field(pattern=r"^[\w-]+(\.[\w-]+)*$")]
+    old: Annotated[str, Field(min_length=1)]
+    new: str
+
+
 class Pods(_Table):
     """The pods of a namespace that have these labels ("app=goapi,version=v1")."""
 
@@ -49,12 +57,13 @@ class Step(_Table):
     """One thing to do; exactly one of the fields.
 
     `delete` an object; `overlay` a partial object over one that is there (lists of named things merged by name, null
-    removes); `apply` further objects; `restart` a workload; `end` pods; `run` a command in pods; switch on `faults` of
-    the intake.
+    removes); `substitute` a text in one of its fields; `apply` further objects; `restart` a workload; `end` pods; `run`
+    a command in pods; switch on `faults` of the intake.
     """
 
     delete: Reference | None = None
     overlay: dict[str, Any] | None = None
+    substitute: Substitution | None = None
     apply: list[dict[str, Any]] | None = None
     restart: Reference | None = None
     end: Pods | None = None
