@@ -217,13 +217,13 @@ class Mesh:
         return load_balancer(self.cluster, namespace, name)
 
     @contextmanager
-    def temporary(self, manifests: Sequence[Manifest]) -> Iterator[list[Manifest]]:
-        """Objects that exist for the length of the block and are gone afterwards."""
+    def temporary(self, manifests: Sequence[Manifest], *, wait: bool = True) -> Iterator[list[Manifest]]:
+        """Objects that exist for the length of the block; afterwards they are gone, or without `wait` on their way."""
         labels = {RUN_LABEL: self.bed.run_id, "meshproof.dev/session": self.session_id}
         try:
             yield self.cluster.apply(manifests, labels=labels)
         finally:
-            self.cluster.delete(manifests)
+            self.cluster.delete(manifests, wait=wait)
 
     def facts(self) -> dict[str, Any]:
         """What the results rest on: ids, versions, digests, addresses."""

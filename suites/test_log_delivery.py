@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -22,6 +23,8 @@ NAMESPACE = "meshproof-delivery"
 PIECE = "0123456789abcdef"
 LONG = PIECE * (64 * 1024 // len(PIECE))
 WORLD = "Grüße, Ελλάδα, 日本語, עברית, 🚀"
+# In batches of 50 this is more than a hundred batches: a backend that refuses one in a hundred refuses one of these.
+MANY = 6000
 # The kubelet rotates a container's log at 10 MiB, and looks every 10 s.
 PAST_THE_LIMIT = 170
 JOINED = {
@@ -58,17 +61,24 @@ def delivered(mesh: Mesh, datadog: Datadog) -> Iterator[Delivered]:
         writer_pod(NAMESPACE, "shapes"),
         writer_pod(NAMESPACE, "joined", annotations=JOINED),
         writer_pod(NAMESPACE, "rotated", sees_node_logs=True),
+        writer_pod(NAMESPACE, "many"),
     ]
-    with standing(mesh.cluster, mesh.temporary, [NAMESPACE], pods) as writers:
+    with standing(mesh.cluster, partial(mesh.temporary, wait=False), [NAMESPACE], pods) as writers:
         yield deliver(mesh, datadog, before, *writers)
 
 
 def deliver(
-    mesh: Mesh, datadog: Datadog, before: Mapping[str, int], shapes: Writer, joined: Writer, rotated: Writer
+    mesh: Mesh,
+    datadog: Datadog,
+    before: Mapping[str, int],
+    shapes: Writer,
+    joined: Writer,
+    rotated: Writer,
+    many: Writer,
 ) -> Delivered:
     """Write everything, wait for it, then for one more line, so that what comes doubled has come."""
     run = new_run()
-    streams = {name: Stream(run, name) for name in ("long", "world", "apart", "json", "rotated", "last")}
+    streams = {name: Stream(run, name) for name in ("long", "world", "apart", "json", "rotated", "many", "last")}
     stack = [
         f"Exception in thread main {run}stack",
         *(f"\tat dev.meshproof.Books.line{number}(Books.java:{number}) {run}stack" for number in range(8)),
@@ -91,8 +101,11 @@ def deliver(
     def write_past_a_rotation() -> None:
         files[:] = rotate(mesh, rotated, streams["rotated"], counts)
 
-    all_at_once([write_shapes, write_past_a_rotation, lambda: joined.write(events)])
-    sent = {"long": 10, "world": 10, "apart": 5, "json": 1, "rotated": counts[0]}
+    def write_many() -> None:
+        many.write(streams["many"].lines(1, MANY))
+
+    all_at_once([write_shapes, write_past_a_rotation, write_many, lambda: joined.write(events)])
+    sent = {"long": 10, "world": 10, "apart": 5, "json": 1, "rotated": counts[0], "many": MANY}
     expected = [Expectation(name, range(1, count + 1)) for name, count in sent.items()]
     last = streams["rotated"].phrase(counts[0])
     datadog.logs(last, until=lambda found: found, what="the last line of the rotated log arrives")
@@ -158,6 +171,11 @@ def judge(delivered: Delivered, name: str, evidence: Evidence) -> None:
 def test_long_lines_arrive_whole(delivered: Delivered, evidence: Evidence) -> None:
     """Lines of 64 KiB, which the runtime writes in pieces, arrive as one message each, unaltered."""
     judge(delivered, "long", evidence)
+
+
+def test_every_one_of_many_lines_arrives(delivered: Delivered, evidence: Evidence) -> None:
+    """Thousands of lines written at once arrive once each, in order."""
+    judge(delivered, "many", evidence)
 
 
 def test_every_alphabet_arrives(delivered: Delivered, evidence: Evidence) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -84,7 +85,7 @@ def measured(mesh: Mesh, datadog: Datadog) -> Iterator[Measured]:
         raise InvalidMeasurement("there is no agent that could collect logs")
     pods = [writer_pod(it.namespace, f"log-{name}", image=it.image, node=nodes[0]) for name, it in CASES.items()]
     pods += [writer_pod(PLAIN, f"log-sentinel-{number}", node=node) for number, node in enumerate(nodes)]
-    with standing(mesh.cluster, mesh.temporary, NEW_NAMESPACES, pods) as writers:
+    with standing(mesh.cluster, partial(mesh.temporary, wait=False), NEW_NAMESPACES, pods) as writers:
         named = dict(zip(CASES, writers, strict=False))
         yield measure(mesh, datadog, named, {f"sentinel-{at}": it for at, it in enumerate(writers[len(CASES) :])})
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -48,7 +49,7 @@ def place(mesh: Mesh, datadog: Datadog) -> Iterator[Place]:
     if not agents:
         raise InvalidMeasurement("no agent is ready")
     pods = [writer_pod(NAMESPACE, "steady", node=agents[0].node)]
-    with standing(mesh.cluster, mesh.temporary, [NAMESPACE], pods) as (writer,):
+    with standing(mesh.cluster, partial(mesh.temporary, wait=False), [NAMESPACE], pods) as (writer,):
         yield Place(writer, agents[0])
 
 

@@ -20,8 +20,8 @@ from meshproof.verdict import Verdict
 from meshproof.verdict.split import SplitPromise
 
 URL = "http://text-to-speech.apps.svc.cluster.local/"
-# By meshproof.verdict.planning.plan_split: decided with probability 99.95 % when a quarter is traced.
-QUARTER = SplitPromise((25, 75), margin=0.12, alpha=1e-3, cap=800)
+# By meshproof.verdict.planning.plan_split: decided with probability 99.98 % when a quarter is traced.
+QUARTER = SplitPromise((25, 75), margin=0.15, alpha=1e-3, cap=600)
 NONE, SENTINELS = 100, 3
 
 

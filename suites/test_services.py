@@ -68,9 +68,10 @@ class Made:
         return [it for it in found if str(it.attributes.get("http.status_code")) == status and it.parent_id not in ids]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def made(mesh: Mesh, datadog: Datadog) -> Made:
-    """Requests with unusual ends, and their spans. It waits for the spans alone; figures come later.
+    """Requests with unusual ends, and their spans. It waits for the spans alone; figures come later, so other suites
+    are run in between.
 
     Raises InvalidMeasurement when somebody else made such requests in the same ten seconds.
     """

@@ -31,6 +31,10 @@ __all__ = [
 BUCKET = 10
 """Seconds of a bucket."""
 
+_LATE = 20
+"""Seconds by which a count may appear too late: what a tracer has counted itself is moved to the oldest bucket that the
+agent still takes (datadog-agent pkg/trace/stats/client_stats_aggregator.go v0.85.1: 20 s)."""
+
 QUANTILES = (0.5, 0.99)
 
 # The sketch keeps values within 1 %, and the agent cuts durations to 10 binary digits before (2^-10).
@@ -46,8 +50,8 @@ class Window:
 
     @classmethod
     def around(cls, began: float, ended: float) -> Window:
-        """The buckets of everything that ended between two moments."""
-        return cls(int(began // BUCKET) * BUCKET, (int(ended // BUCKET) + 1) * BUCKET)
+        """The buckets of everything that ended between two moments, and of what is counted late."""
+        return cls(int(began // BUCKET) * BUCKET, (int(ended // BUCKET) + 1) * BUCKET + _LATE)
 
     @property
     def interval(self) -> int:

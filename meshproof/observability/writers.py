@@ -150,6 +150,7 @@ def standing(
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in namespaces
     ]
     writers = [Writer(cluster, pod["metadata"]["namespace"], pod["metadata"]["name"]) for pod in pods]
+    _wait(lambda: not any(_is_leaving(cluster, name) for name in namespaces), cluster, "old namespaces are gone")
     with temporary(made):
         # No pod is admitted before its namespace has this account.
         _wait(
@@ -160,6 +161,11 @@ def standing(
         with temporary(pods):
             _wait(lambda: _all_run(cluster, writers), cluster, "the pods that write run")
             yield writers
+
+
+def _is_leaving(cluster: Cluster, namespace: str) -> bool:
+    found = cluster.get("Namespace", namespace)
+    return found is not None and "deletionTimestamp" in found["metadata"]
 
 
 def _wait(check: Callable[[], bool], cluster: Cluster, what: str) -> None:

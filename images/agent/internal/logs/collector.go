@@ -81,7 +81,7 @@ func New(s settings.Settings, f filter.Filter, pods *kubelet.Client, out *delive
 	for _, problem := range problems {
 		log.Error("a log configuration is left out", "error", problem.Error())
 	}
-	pipeline, err := newPipeline(s.LogsURL+"/api/v2/logs", s.Logs.BatchWait, s.Logs.UseCompression, out.With(deliver.Logs), deliver.LogsBackoff(), registry, log)
+	pipeline, err := newPipeline(s.LogsURL+"/api/v2/logs", s.Logs.BatchWait, s.Logs.BatchLines, s.Logs.UseCompression, out.With(deliver.Logs), deliver.LogsBackoff(), registry, log)
 	if err != nil {
 		return nil, err
 	}

@@ -17,10 +17,10 @@ import (
 )
 
 const (
-	batchMessages = 1000
-	batchBytes    = 5_000_000
-	heldBytes     = 16 << 20 // of lines between the tailers and the intake
-	tellInterval  = 30 * time.Second
+	queued       = 1000 // messages between the tailers and the batch that is being filled
+	batchBytes   = 5_000_000
+	heldBytes    = 16 << 20 // of lines between the tailers and the intake
+	tellInterval = 30 * time.Second
 )
 
 // pipeline takes lines of all tailers, sends them in batches, and notes what is done. Lines of one container stay in
@@ -28,6 +28,7 @@ const (
 type pipeline struct {
 	address  string
 	wait     time.Duration
+	most     int // lines in a batch
 	compress bool
 	out      *deliver.Client
 	backoff  *deliver.Backoff
@@ -58,15 +59,15 @@ type batch struct {
 	weight   int64
 }
 
-func newPipeline(address string, wait time.Duration, compress bool, out *deliver.Client, backoff *deliver.Backoff, registry *registry, log *slog.Logger) (*pipeline, error) {
+func newPipeline(address string, wait time.Duration, most int, compress bool, out *deliver.Client, backoff *deliver.Backoff, registry *registry, log *slog.Logger) (*pipeline, error) {
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithLowerEncoderMem(true))
 	if err != nil {
 		return nil, err
 	}
 	return &pipeline{
-		address: address, wait: wait, compress: compress, out: out, backoff: backoff, registry: registry, log: log,
+		address: address, wait: wait, most: most, compress: compress, out: out, backoff: backoff, registry: registry, log: log,
 		lastWords: 2 * time.Second,
-		messages:  make(chan message, batchMessages), batches: make(chan batch),
+		messages:  make(chan message, queued), batches: make(chan batch),
 		held: semaphore.NewWeighted(heldBytes), encoder: encoder,
 	}, nil
 }
@@ -118,7 +119,7 @@ func (p *pipeline) collect() {
 				current.bytes += len(m.encoded)
 			}
 			// News of progress alone may wait longer than lines, but not for ever.
-			if current.lines >= batchMessages || len(current.messages) >= 10*batchMessages {
+			if current.lines >= p.most || len(current.messages) >= 10*p.most {
 				flush()
 			}
 		case <-timer.C:

@@ -77,22 +77,26 @@ func TestWhatTheIntakeNeverTookIsSentAfterTheRestart(t *testing.T) {
 	same(t, w.got(3000), numbered("line", 0, 3000))
 }
 
-func TestBatchesHaveAtMostAThousandLines(t *testing.T) {
+func TestBatchesHaveAsManyLinesAsTheyAreToldTo(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.settings.Logs.BatchWait = 5 * time.Second // longer than this test waits: only full batches leave
-	pod := w.pod("goapi-1", "goapi")
-	w.begin()
-	w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), numbered("line", 0, 3500)...)
-	w.got(3000)
-	w.lock.Lock()
-	requests, lines := w.requests, len(w.lines)
-	w.lock.Unlock()
-	if requests != 3 || lines != 3000 {
-		t.Errorf("%d lines in %d requests", lines, requests)
+	for most, requestsWanted := range map[int]int{1000: 3, 50: 70} {
+		w := newWorld(t)
+		w.settings.Logs.BatchWait = 5 * time.Second // longer than this test waits: only full batches leave
+		w.settings.Logs.BatchLines = most
+		pod := w.pod("goapi-1", "goapi")
+		w.begin()
+		w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), numbered("line", 0, 3500)...)
+		full := 3500 / most * most
+		w.got(full)
+		w.lock.Lock()
+		requests, lines := w.requests, len(w.lines)
+		w.lock.Unlock()
+		if requests != requestsWanted || lines != full {
+			t.Errorf("at most %d: %d lines in %d requests", most, lines, requests)
+		}
+		w.end() // sends the rest at once
+		same(t, w.texts(), numbered("line", 0, 3500))
 	}
-	w.end() // sends the rest at once
-	same(t, w.texts(), numbered("line", 0, 3500))
 }
 
 func TestMemoryIsBoundedWhileTheIntakeIsDown(t *testing.T) {

@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 		Kubelet: settings.Kubelet{Host: address.Hostname(), Port: port},
 		Logs: settings.Logs{
 			Enabled: true, CollectAll: true, PodsPath: filepath.Join(folder, "pods"), RunPath: filepath.Join(folder, "run"),
-			BatchWait: 20 * time.Millisecond, MaxMessageSize: 900_000, UseCompression: true,
+			BatchWait: 20 * time.Millisecond, BatchLines: 1000, MaxMessageSize: 900_000, UseCompression: true,
 		},
 		ConfDir: filepath.Join(folder, "conf.d"),
 	}

@@ -75,6 +75,7 @@ type Logs struct {
 	PodsPath       string
 	RunPath        string // where registry.json is kept
 	BatchWait      time.Duration
+	BatchLines     int // in one payload
 	MaxMessageSize int
 	Rules          string // global processing rules: JSON, empty when there are none
 	UseCompression bool
@@ -136,6 +137,7 @@ func From(lookup func(string) (string, bool)) (Settings, error) {
 			CollectAll:     r.flag(false, "DD_LOGS_CONFIG_CONTAINER_COLLECT_ALL"),
 			PodsPath:       r.text("/var/log/pods", "DD_LOGS_CONFIG_POD_LOGS_PATH"),
 			BatchWait:      r.batchWait("DD_LOGS_CONFIG_BATCH_WAIT"),
+			BatchLines:     r.whole(1000, 1, 1000, "DD_LOGS_CONFIG_BATCH_MAX_SIZE"),
 			MaxMessageSize: r.whole(900_000, 1, 5_000_000, "DD_LOGS_CONFIG_MAX_MESSAGE_SIZE_BYTES"),
 			Rules:          r.text("", "DD_LOGS_CONFIG_PROCESSING_RULES"),
 			UseCompression: r.flag(true, "DD_LOGS_CONFIG_USE_COMPRESSION"),
