@@ -13,7 +13,9 @@ __all__ = ["flat", "point_latest", "write_timeline"]
 
 
 def write_timeline(timeline: Timeline, folder: Path) -> None:
-    """The set-up's steps as data and as a picture."""
+    """The set-up's steps as data and as a picture; nothing when nothing was begun."""
+    if not timeline.spans:
+        return
     from meshproof.timeline.picture import write_picture  # matplotlib takes longer to load than all the rest
 
     folder.mkdir(parents=True, exist_ok=True)
