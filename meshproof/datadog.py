@@ -9,19 +9,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import yaml
 
 from meshproof.errors import InvalidMeasurement, MeshproofError
+from meshproof.files import fixtures_folder
 from meshproof.intake.backend import Backend, LogLine, Span
 from meshproof.intake.client import IntakeControl
+from meshproof.intake.pipeline_api import remove_pipelines, set_pipelines
 from meshproof.keys import Keys
 from meshproof.kube import Cluster
+from meshproof.manifests import load_manifests
 from meshproof.mesh import Mesh
 from meshproof.probe.inventory import Pod, pods
 from meshproof.settings import DatadogChoice, ImageChoice, Settings
 from meshproof.waiting import StateNotReached, eventually
 
-__all__ = ["DATADOG", "Datadog", "keys_for", "watching"]
+__all__ = ["DATADOG", "ENV", "Datadog", "keys_for", "log_pipelines", "own_log_pipelines", "watching"]
 
 DATADOG = "datadog"
 """The namespace of the operator, the agents and the intake; also the name of the DatadogAgent."""
@@ -114,6 +119,31 @@ def keys_for(settings: Settings) -> Keys:
     finally:
         backend.close()
     return keys
+
+
+def log_pipelines() -> list[dict[str, Any]]:
+    """The log pipelines of fixtures/manifests/datadog, in the shapes of Datadog's API."""
+    (config_map,) = load_manifests([fixtures_folder() / "manifests" / "datadog" / "log-pipelines.yaml"])
+    return list(yaml.safe_load(config_map["data"]["log-pipelines.yaml"]))
+
+
+@contextmanager
+def own_log_pipelines(settings: Settings, *, stay: bool) -> Iterator[None]:
+    """Our log pipelines in Datadog for the length of the block, or for good if they are to `stay`.
+
+    The embedded intake has them from its ConfigMap: nothing is done then.
+    """
+    if settings.datadog is DatadogChoice.INTAKE:
+        yield
+        return
+    backend = Backend.of_saas(os.environ)
+    try:
+        set_pipelines(backend, log_pipelines())
+        yield
+        if not stay:
+            remove_pipelines(backend, [str(pipeline["name"]) for pipeline in log_pipelines()])
+    finally:
+        backend.close()
 
 
 @contextmanager

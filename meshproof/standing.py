@@ -12,7 +12,7 @@ from meshproof.bed import lifecycle, namespace
 from meshproof.bed.addresses import Pool
 from meshproof.bed.images import load_catalogue, prepare_tools
 from meshproof.bed.lifecycle import Bed
-from meshproof.datadog import keys_for
+from meshproof.datadog import keys_for, own_log_pipelines
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.keys import Keys
@@ -81,7 +81,8 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
             installed = set_up(context, timeline)
             if settings.keep_cluster and bed.created:
                 lifecycle.lend(settings, bed)
-            yield Mesh(settings, bed, cluster, installed, session_id)
+            with own_log_pipelines(settings, stay=settings.keep_cluster):
+                yield Mesh(settings, bed, cluster, installed, session_id)
         finally:
             if bed.borrowed and not settings.keep_cluster:
                 tear_down(context, farewell)

@@ -59,7 +59,7 @@ def set_up(context: StackContext, timeline: Timeline, *, extra: Sequence[Compone
             "istio": context.istio_tag,
             "metallb": context.settings.metallb,
             "datadog-operator": stack.operator.version(context),
-            "datadog-agent": stack.agent.version(context),
+            "datadog-agent": stack.agent.version(context) + (" (stand-in)" if context.from_source else ""),
         },
         content=context.content(),
         pool=context.pool,

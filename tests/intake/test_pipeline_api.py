@@ -5,16 +5,16 @@ from __future__ import annotations
 import copy
 
 import pytest
-import yaml
 from intake_server import Intake
 
+from meshproof import datadog
+from meshproof.datadog import log_pipelines, own_log_pipelines
 from meshproof.errors import MeshproofError
-from meshproof.files import fixtures_folder
 from meshproof.intake.backend import Backend
 from meshproof.intake.pipeline_api import remove_pipelines, set_pipelines
+from meshproof.settings import load_settings
 
-CONFIG_MAP = yaml.safe_load((fixtures_folder() / "manifests" / "datadog" / "log-pipelines.yaml").read_text())
-SHIPPED = yaml.safe_load(CONFIG_MAP["data"]["log-pipelines.yaml"])
+SHIPPED = log_pipelines()
 
 
 def there(intake: Intake) -> dict[str, str]:
@@ -47,3 +47,17 @@ def test_a_refused_pipeline_is_told(own_intake: Intake) -> None:
     with pytest.raises(MeshproofError, match="refused a question about log pipelines"):
         set_pipelines(backend, [strange])
     backend.close()
+
+
+@pytest.mark.parametrize("stay", [True, False])
+def test_datadog_itself_gets_them_for_as_long_as_the_mesh_stands(
+    own_intake: Intake, monkeypatch: pytest.MonkeyPatch, stay: bool
+) -> None:
+    """Datadog itself is stood in for by the intake."""
+    of_saas = lambda _: Backend.of_intake(own_intake.url, own_intake.settings.key)  # noqa: E731
+    monkeypatch.setattr(datadog.Backend, "of_saas", of_saas)
+    with own_log_pipelines(load_settings(), stay=False):
+        assert there(own_intake) == {}, "the embedded intake has them already"
+    with own_log_pipelines(load_settings(datadog="saas"), stay=stay):
+        assert set(there(own_intake)) == {it["name"] for it in SHIPPED}
+    assert bool(there(own_intake)) is stay
