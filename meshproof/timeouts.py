@@ -35,6 +35,7 @@ class Timeouts(BaseModel):
     request: Seconds = 10
     exec: Seconds = 30
     log_line: Seconds = 15
+    profile: Seconds = 60
     searchable: Seconds = 30
     searchable_saas: Seconds = 300
     counted: Seconds = 75

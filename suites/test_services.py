@@ -200,8 +200,8 @@ def test_profiles_arrive(datadog: Datadog, service: str, version: str | None, ev
     intake = datadog.intake
     query = f"kind:profile name:{service}" + (f" version:{version}" if version else "")
     found = eventually(
-        lambda: intake.documents(query, limit=1),
-        timeout=datadog.deadline + 60,  # a profiler's own period, at most
+        lambda: intake.documents(query, datadog.since, limit=1),
+        timeout=datadog.mesh.timeouts.profile,
         what=f"a profile of {service} {version or ''} arrives".replace("  ", " "),
         every=1.0,
     )

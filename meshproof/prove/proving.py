@@ -28,7 +28,9 @@ _IMPATIENT = {
     "rollout": 15.0,
     "configuration_sync": 8.0,
     "log_line": 5.0,
+    "profile": 20.0,
     "searchable": 15.0,
+    "counted": 25.0,
 }
 Tell = Callable[[str, str], None]
 """Called with a mutant's name and what is being done."""

@@ -16,8 +16,8 @@ from meshproof.waiting import eventually
 __all__ = ["generations", "settled", "wait_until_seen"]
 
 _WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
-# istiod gathers changes for 100 ms after the last one, at most 10 s, before it sends them (PILOT_DEBOUNCE_AFTER).
-_GATHERED_SECONDS = 1.0
+# istiod gathers changes until none has come for 100 ms (PILOT_DEBOUNCE_AFTER), and then takes its time on busy cores.
+_GATHERED_SECONDS = 2.5
 _OPERATED = "DatadogAgent"
 
 
