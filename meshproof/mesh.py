@@ -29,8 +29,10 @@ from meshproof.probe import (
     Request,
     find,
     proxy_sync,
+    wait_until_synced,
 )
 from meshproof.probe.address import LoadBalancer, load_balancer
+from meshproof.probe.barrier import drained
 from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
 from meshproof.settings import Settings
 from meshproof.stack import RUN_LABEL, Installed
@@ -211,6 +213,16 @@ class Mesh:
         except StateNotReached as error:
             raise InvalidMeasurement(error.problem) from error
         return found[-1]
+
+    def in_force(self) -> None:
+        """Wait until every proxy has accepted what istiod sent, and none serves by anything older.
+
+        Raises StateNotReached; InvalidMeasurement.
+        """
+        known = {status.proxy for status in self.proxy_sync()}
+        wait_until_synced(self.cluster, known)
+        names = [proxy.rpartition(".") for proxy in sorted(known)]
+        drained([Proxy(self.cluster, namespace, pod) for pod, _, namespace in names])
 
     def load_balancer(self, namespace: str, name: str) -> LoadBalancer | None:
         """A Service of type LoadBalancer as it is now."""

@@ -32,6 +32,7 @@ class Timeouts(BaseModel):
     rollout: Seconds = 120
     load_balancer_address: Seconds = 30
     configuration_sync: Seconds = 30
+    drain: Seconds = 90
     request: Seconds = 10
     exec: Seconds = 30
     log_line: Seconds = 15

@@ -26,7 +26,7 @@ from meshproof.observability.marks import Batch, first_seen
 from meshproof.observability.sampling import Tracing, tracings
 from meshproof.observability.staging import failing_goapi, failing_request_id
 from meshproof.observability.traces import Trace, described, missing_parts, trace_key, trace_query, twice
-from meshproof.probe import Answered, Outcome, wait_until_synced
+from meshproof.probe import Answered, Outcome
 from meshproof.report.evidence import Evidence
 from meshproof.settings import TracingChoice
 
@@ -65,8 +65,7 @@ def fail_some(mesh: Mesh) -> tuple[Batch, list[Outcome]]:
 @pytest.fixture(scope="module")
 def sent(mesh: Mesh, datadog: Datadog) -> Sent:
     """The batch, answered and found, as far as it was found until the deadline."""
-    proxies = {f"{pod.name}.{pod.namespace}" for pod in (*mesh.pods(APPS), mesh.gateway_pod) if pod.has_proxy}
-    wait_until_synced(mesh.cluster, proxies)
+    mesh.in_force()
     batch = Batch()
     marks, requests = batch.marks(2 * EACH), batch.requests(SPEAK, 2 * EACH)
     outcomes: list[Outcome] = [

@@ -11,7 +11,7 @@ from meshproof.errors import InvalidMeasurement
 from meshproof.probe.proxy import Proxy
 from meshproof.waiting import StateNotReached, eventually
 
-__all__ = ["contains", "hold"]
+__all__ = ["contains", "drained", "hold"]
 
 # Envoy's names for what it has received and does not use yet, no longer uses, or refused.
 _NOT_IN_FORCE = {
@@ -21,6 +21,8 @@ _NOT_IN_FORCE = {
     "dynamic_warming_clusters",
     "dynamic_warming_secrets",
 }
+
+_DRAINING = r"^listener_manager\.total_(listeners|filter_chains)_draining$"
 
 Dump = Sequence[dict[str, Any]]
 
@@ -61,6 +63,35 @@ def hold(
             eventually(look, timeout=limit, what=what, every=every)
         except StateNotReached as error:
             raise InvalidMeasurement(error.problem, seen=error.seen) from error
+
+
+def drained(proxies: Iterable[Proxy], *, timeout: float | None = None, every: float = 0.5) -> None:
+    """Wait until no proxy serves connections by a configuration that has been replaced.
+
+    A changed listener drains: who is connected goes on by the old one for Istio's drainDuration.
+    `timeout` is `timeouts.drain` when left out.
+
+    Raises InvalidMeasurement that names the proxies that still do.
+    """
+    waiting_for = list(proxies)
+    with ThreadPoolExecutor(max_workers=8) as pool:
+
+        def look() -> bool:
+            draining = pool.map(_drains, waiting_for)
+            still = [proxy.id for proxy, drains in zip(waiting_for, draining, strict=True) if drains]
+            assert not still, f"still draining: {', '.join(still)}"
+            return True
+
+        limit = timeout if timeout is not None else (waiting_for[0].timeouts.drain if waiting_for else 0)
+        try:
+            eventually(look, timeout=limit, what="no proxy serves by an old configuration", every=every)
+        except StateNotReached as error:
+            raise InvalidMeasurement(error.problem, seen=error.seen) from error
+
+
+def _drains(proxy: Proxy) -> bool:
+    found = proxy.stats(_DRAINING)
+    return not found or any(found.values())
 
 
 def contains(revision: str) -> Callable[[Dump], bool]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from meshproof.manifests import Manifest
 from meshproof.mesh import MESH_NAMESPACES, Mesh
-from meshproof.probe.sync import wait_until_synced
 from meshproof.prove.mutants import Reference
 from meshproof.stack.component import NotYet
 from meshproof.stack.rollout import missing_rollout
@@ -62,8 +61,7 @@ def settled(mesh: Mesh, *, rolled_out: bool = True) -> None:
     what = "every workload of the mesh is rolled out" if rolled_out else "every change of a workload is seen"
     eventually(look, timeout=mesh.timeouts.rollout, what=what, every=0.5)
     time.sleep(_GATHERED_SECONDS)
-    proxies = {status.proxy for status in mesh.proxy_sync()}
-    wait_until_synced(mesh.cluster, proxies)
+    mesh.in_force()
 
 
 def _unseen(workload: Manifest) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster, ClusterError, ExecFailed, ExecResult, NotFound
 from meshproof.probe import Endpoint, Proxy, contains, hold, proxy_sync, wait_until_synced
+from meshproof.probe.barrier import drained
 from meshproof.probe.sync import Sync
 from meshproof.timeouts import Timeouts
 from meshproof.waiting import StateNotReached
@@ -237,3 +238,29 @@ def test_no_istiod_is_an_invalid_measurement() -> None:
 def test_istiod_that_does_not_answer_is_an_invalid_measurement(said: object) -> None:
     with pytest.raises(InvalidMeasurement, match="istio-system/istiod-1"):
         proxy_sync(cast(Cluster, Recorded({"/debug/syncz": said}, pods=ISTIOD)))
+
+
+STATS = "stats?format=json&filter=%5Elistener_manager%5C.total_%28listeners%7Cfilter_chains%29_draining%24"
+
+
+def draining(*counts: int) -> dict[str, Any]:
+    """Answers to one question after the other."""
+    name = "listener_manager.total_listeners_draining"
+    return {STATS: [json_result({"stats": [{"name": name, "value": count}]}) for count in counts]}
+
+
+def test_old_configurations_are_waited_for() -> None:
+    late = draining(2, 1, 0)
+    drained([proxy(draining(0)), proxy(late)], timeout=5, every=0.001)
+    assert len(late[STATS]) == 1
+
+
+def test_a_proxy_that_goes_on_by_an_old_configuration_is_named() -> None:
+    with pytest.raises(InvalidMeasurement) as told:
+        drained([proxy(draining(1))], timeout=0.05, every=0.01)
+    assert "still draining: goapi-1.apps" in str(told.value)
+
+
+def test_a_proxy_that_does_not_tell_whether_it_drains_counts_as_draining() -> None:
+    with pytest.raises(InvalidMeasurement):
+        drained([proxy({STATS: {"stats": []}})], timeout=0.02, every=0.01)
