@@ -193,8 +193,10 @@ def _logs(
             for proxy, log in zip(proxies, pool.map(lambda p: p.access_log(since), proxies), strict=True):
                 logs[proxy.pod] = log
         everything = [entry for log in logs.values() for entry in log]
-        seen = {entry.get("request_id") for entry in everything if _is_inbound(entry)}
-        return expected <= seen and sum(_is_refusal(entry) for entry in everything) >= resets
+        received = [entry for entry in everything if _is_inbound(entry)]
+        # A proxy that traces a request writes that into its id.
+        logged = all(find(received, request_id=request_id) for request_id in expected)
+        return logged and sum(_is_refusal(entry) for entry in everything) >= resets
 
     with suppress(StateNotReached):
         eventually(complete, timeout=seconds, every=0.5, what="the proxies have logged every request")
