@@ -75,7 +75,8 @@ def sent(mesh: Mesh, datadog: Datadog) -> Sent:
     good = [outcome for outcome in outcomes if isinstance(outcome, Answered) and outcome.status == 200]
     if len(good) < len(outcomes):
         raise InvalidMeasurement("not every request was answered 200", seen=[str(o) for o in outcomes if o not in good])
-    gateway = [Stop.gateway(mesh.installed.versions["istio"]), *FROM_THE_MESH[1:]]
+    legacy = mesh.settings.tracing is TracingChoice.LEGACY
+    gateway = [Stop.gateway(mesh.installed.versions["istio"], by_bootstrap=legacy), *FROM_THE_MESH[1:]]
     ways = {mark: gateway if number < EACH else FROM_THE_MESH for number, mark in enumerate(marks)}
     answered = time.monotonic()
 

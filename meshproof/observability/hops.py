@@ -61,9 +61,18 @@ class Stop:
         return cls(app, f"{app}.{namespace}", f"{app}'s sidecar", traced=traced)
 
     @classmethod
-    def gateway(cls, istio: str, app: str = "istio-ingressgateway", namespace: str = "istio-system") -> Stop:
-        """The ingress gateway of that version of Istio."""
-        return cls(app, f"{app}.{namespace}", "the gateway", spans=gateway_spans(istio), traced=False)
+    def gateway(
+        cls,
+        istio: str,
+        app: str = "istio-ingressgateway",
+        namespace: str = "istio-system",
+        *,
+        by_bootstrap: bool = False,
+    ) -> Stop:
+        """The ingress gateway of that version of Istio. Told to trace `by_bootstrap`, the legacy way, it makes one span
+        of a request; told by the Telemetry API it makes `gateway_spans`."""
+        spans = 1 if by_bootstrap else gateway_spans(istio)
+        return cls(app, f"{app}.{namespace}", "the gateway", spans=spans, traced=False)
 
 
 @dataclass(frozen=True)
