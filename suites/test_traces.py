@@ -197,7 +197,13 @@ def test_a_failure_is_marked_on_every_span_that_saw_it(sent: Sent, datadog: Data
     if [getattr(outcome, "status", None) for outcome in outcomes] != [502] * FAILED:
         raise InvalidMeasurement("text-to-speech did not answer 502", seen=[str(outcome) for outcome in outcomes])
     marks = batch.marks(FAILED)
-    found = arrivals(datadog, batch, marks, whole=lambda _, trace: bool(hops(trace, FROM_THE_MESH)[1].outgoing))
+
+    def whole(_: str, trace: Trace) -> bool:
+        first, second = hops(trace, FROM_THE_MESH)
+        own = any(span.service == "text-to-speech" for span in trace.spans)
+        return bool(first.outgoing and first.receiving and second.outgoing and own) and not missing_parts(trace)
+
+    found = arrivals(datadog, batch, marks, whole=whole)
     assert not found.unlike_one(marks), f"not one trace for each failed request: {'; '.join(found.unlike_one(marks))}"
     evidence.file("a failure.svg", flame_graph(found.traces[marks[0]][0]))
     wrong = {}
