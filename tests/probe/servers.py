@@ -55,10 +55,15 @@ def listening(behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str
             thread.join()
 
 
+_taken: list[socket.socket] = []
+
+
 def closed_port() -> int:
-    """A port of this machine on which nobody listens."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """A port of this machine on which nobody listens, and which nobody else is given while the tests run."""
+    held = socket.socket()
+    held.bind(("127.0.0.1", 0))  # bound and never listening: a connection is refused
+    _taken.append(held)
+    return int(held.getsockname()[1])
 
 
 def read_request(connection: socket.socket) -> bytes:
