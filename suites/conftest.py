@@ -8,7 +8,7 @@ _ORDER = (
     *("test_cluster", "test_injection", "test_agent_pods", "test_mtls", "test_gateway_address", "test_routing"),
     *("test_traces", "test_sampling", "test_services"),
     *("test_log_exclusion", "test_metric_exclusion", "test_log_delivery", "test_log_search", "test_log_interruptions"),
-    *("test_inventory", "test_apps", "test_log_pipelines"),
+    *("test_inventory", "test_apps", "test_log_pipelines", "test_split", "test_canary"),
 )
 
 
