@@ -43,6 +43,7 @@ def run_inside(
     execute: Executes, url: str, run: Run, *, portion: int = 600, told: Callable[[View], None] | None = None
 ) -> tuple[View, Rows]:
     """Run until it is decided or at its cap. `url` is the service's, as the pod calls it; `told` hears of each look.
+    The requests' mark is `run.load.user_agent`.
 
     Raises InvalidMeasurement when the pod cannot run the generator.
     """
@@ -70,7 +71,7 @@ def _portion(execute: Executes, url: str, run: Run, number: int, requests: int) 
     told = {
         "url": url,
         "path": load.path,
-        "headers": {"User-Agent": "meshproof-load", **({"Host": load.target_host} if load.target_host else {})},
+        "headers": {"User-Agent": load.user_agent, **({"Host": load.target_host} if load.target_host else {})},
         "arm_header": load.arm_header,
         "revision_header": load.revision_header,
         "rate": load.rate,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import uuid4
 
 from meshproof.errors import UsageError
 from meshproof.load.margins import margins_of
@@ -47,6 +48,7 @@ LOAD = (
     Option("request-timeout", 10.0, "seconds"),
     Option("drain", 10.0, "seconds that requests may still take after the last start"),
     Option("seed", -1, "makes the schedule repeatable; below 0 it is not"),
+    Option("run-id", "", "marks the run: every request's User-Agent is meshproof-load/RUN-ID (default: a random one)"),
     Option("rows", "", "Parquet file for the raw rows (default: reports/load/NAME-TIME.parquet)"),
     Option("alpha", 1e-3, "how often each verdict may be wrong"),
 )
@@ -65,7 +67,7 @@ CANARY = (
 
 @dataclass(frozen=True)
 class Load:
-    """How load is made, checked."""
+    """How load is made, checked. `run_id` is that of one run, random where none was given."""
 
     weights: tuple[float, ...]
     arms: tuple[str, ...]
@@ -82,6 +84,7 @@ class Load:
     request_timeout: float
     drain: float
     seed: int | None
+    run_id: str
     rows: str
     alpha: float
 
@@ -96,6 +99,10 @@ class Load:
         values["arms"] = tuple(word for word in re.split(r"[\s,/]+", str(values["arms"])) if word)
         values["arm_header"] = str(values["arm_header"]).lower()
         values["revision_header"] = str(values["revision_header"]).lower()
+        values["run_id"] = str(values["run_id"]) or uuid4().hex[:12]
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", values["run_id"]):
+            remedy = "give up to 64 letters, digits, dots, dashes and underscores"
+            raise UsageError("--run-id cannot stand in a User-Agent", seen=values["run_id"], remedy=remedy)
         values["seed"] = None if int(values["seed"]) < 0 else int(values["seed"])
         try:
             values["arrivals"] = Arrivals(str(values["arrivals"]).lower())
@@ -114,6 +121,11 @@ class Load:
         if not str(values["path"]).startswith("/"):
             raise UsageError("--path has to begin with /", seen=values["path"])
         return cls(**values)
+
+    @property
+    def user_agent(self) -> str:
+        """Of every request: Envoy's spans and access logs carry it, so that a backend finds the run's by its id."""
+        return f"meshproof-load/{self.run_id}"
 
 
 def split_promise(load: Load, given: Mapping[str, Any]) -> SplitPromise:

@@ -33,6 +33,11 @@ class Ended:
     rows: Rows
     facts: Mapping[str, Any]
 
+    @property
+    def run_id(self) -> str:
+        """What every request's User-Agent carried: meshproof-load/RUN-ID."""
+        return str(self.facts["run"])
+
 
 def run_outside(
     test: str,

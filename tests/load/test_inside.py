@@ -29,10 +29,11 @@ def execute(argv: Sequence[str], timeout: float) -> Result:
 
 def test_every_request_is_a_row_and_is_sent_once(two_arms: Callable[..., Served]) -> None:
     server = two_arms("--fail", "0.2", "--hang-up")
-    run = SplitRun({"rate": 1_000.0, "cap": 300})
+    run = SplitRun({"rate": 1_000.0, "cap": 300, "run_id": "tonight"})
     view, rows = run_inside(execute, server.url, run, portion=150)
     told = server.end()
     assert len(rows) == 300 == sum(told["requests"].values())
+    assert told["agents"] == {"meshproof-load/tonight": 300}
     assert view.unattributed == told["failures"]["v2"] == int((rows.status == 0).sum())
     assert int((rows.version == "v1").sum()) == told["requests"]["v1"]
     assert view.arms[1].requests == told["requests"]["v2"] - told["failures"]["v2"]

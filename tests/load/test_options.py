@@ -32,6 +32,7 @@ def test_weights_and_arms_may_be_written_in_several_ways() -> None:
         ({"rate": 0}, "--rate"),
         ({"late_after": 0}, "--late-after"),
         ({"path": "books"}, "--path"),
+        ({"run_id": "two words"}, "--run-id"),
         ({"margin": 0}, "--margin"),
         ({"margin": 120}, "--margin"),
         ({"alpha": 2}, "alpha"),
@@ -62,6 +63,12 @@ def test_margins_come_from_the_table_or_from_words() -> None:
     assert margins_of("default") is MARGINS["default"]
     own = margins_of("p50=1.05, p99=2, errors=3")
     assert (own.quantiles, own.errors) == (((0.5, 1.05), (0.99, 2.0)), 3.0)
+
+
+def test_a_run_without_an_id_gets_one_of_its_own() -> None:
+    first, second = Load.of({}).user_agent, Load.of({}).user_agent
+    assert first != second and first.startswith("meshproof-load/")
+    assert Load.of({"run_id": "night-7"}).user_agent == "meshproof-load/night-7"
 
 
 def test_no_option_stands_twice() -> None:

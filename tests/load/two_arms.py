@@ -13,10 +13,13 @@ import asyncio
 import json
 import math
 import random
+import re
 import signal
 import time
 from collections import Counter
 from typing import Any
+
+AGENT = re.compile(r"(?im)^user-agent: *(.*?)\r?$")
 
 
 class Arms:
@@ -27,6 +30,7 @@ class Arms:
         self.random = random.Random(options.seed)
         self.requests: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
+        self.agents: Counter[str] = Counter()
         self.connections = 0
         self.began: float | None = None
         self.seconds: dict[str, list[float]] = {"v1": [], "v2": []}
@@ -59,6 +63,7 @@ class Arms:
                 places = {q: ordered[max(0, math.ceil(q * len(ordered)) - 1)] for q in (0.5, 0.9, 0.99)}
                 quantiles[arm] = {f"p{100 * q:g}": round(1e3 * value, 3) for q, value in places.items()}
         counts = {"requests": dict(self.requests), "failures": dict(self.failures)}
+        counts["agents"] = dict(self.agents)
         return {**counts, "connections": self.connections, "milliseconds": quantiles}
 
 
@@ -78,7 +83,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self.received += data
         while b"\r\n\r\n" in self.received:
-            _, _, self.received = self.received.partition(b"\r\n\r\n")
+            head, _, self.received = self.received.partition(b"\r\n\r\n")
+            self.arms.agents.update(AGENT.findall(head.decode()))
             arm, began = self.arms.draw(self.own), time.perf_counter()
             seconds = self.arms.delay(arm)
             if seconds:

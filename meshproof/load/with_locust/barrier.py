@@ -37,7 +37,10 @@ def answers_carry_revision(environment: Environment, load: Load) -> tuple[str, .
 def _revision(environment: Environment, load: Load) -> str | None:
     # An event of its own: these requests are not part of the run.
     session = FastHttpSession(environment.host, EventHook(), user=None, network_timeout=load.request_timeout)
-    headers = {"Host": load.target_host} if load.target_host else {}
+    # A mark of their own, too: who counts the run's requests in a backend must not count these.
+    headers = {"User-Agent": f"meshproof-barrier/{load.run_id}"}
+    if load.target_host:
+        headers["Host"] = load.target_host
     try:
         answer = session.get(load.path, headers=headers, allow_redirects=False)
         found = answer.headers.get(load.revision_header) if answer.headers else None

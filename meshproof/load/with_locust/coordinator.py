@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import gevent
 from gevent.lock import RLock
@@ -73,7 +72,6 @@ class Coordinator:
         self._unsettled: tuple[str, ...] = ()
         self.view, self.history, self.run = None, [], None
         self._running, self._begun = True, False
-        self.id = uuid4().hex[:12]
         self.began = datetime.now(UTC)
         try:
             self.run = self._make_run(self._options())
@@ -85,8 +83,7 @@ class Coordinator:
             gevent.spawn_later(0, self._runner.stop)
             return
         self.state = "waiting for users"
-        for line in self.run.plan():
-            say(line)
+        say(*self.run.plan(), f"every request carries User-Agent: {self.run.load.user_agent}")
 
     def _on_spawned(self, **_: Any) -> None:
         if self._running and not self._begun:
@@ -107,7 +104,7 @@ class Coordinator:
             for source in self._sources():
                 self._settled.expect(source)
                 self._counters[source] = {}
-            data = {"run": self.id, "options": self._options(), "users": self._runner.target_user_count}
+            data = {"run": self.run.load.run_id, "options": self._options(), "users": self._runner.target_user_count}
             self._runner.send_message(BEGIN, {**data, "begin": now() + _HEAD_START})
             self._look_on()
         self.finish()
@@ -186,7 +183,13 @@ class Coordinator:
             say("", *lines)
 
     def _facts(self, view: View) -> dict[str, Any]:
-        known = {"run": self.id, "test": view.test, "began": self.began.isoformat(), "host": self._environment.host}
+        assert self.run is not None
+        known = {
+            "run": self.run.load.run_id,
+            "test": view.test,
+            "began": self.began.isoformat(),
+            "host": self._environment.host,
+        }
         verdict = {"verdict": view.verdict.value, "reason": view.reason, "generators": self._counters}
         return {**known, **verdict, "options": self._options()}
 

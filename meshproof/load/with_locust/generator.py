@@ -82,8 +82,7 @@ class Generator:
             if self._running:
                 return
             self._reset()
-            self._load = Load.of(msg.data["options"])
-            self._agent = f"meshproof-load/{msg.data['run']}"
+            self._load = Load.of({**msg.data["options"], "run_id": msg.data["run"]})
             self._addresses = self._looked_up()
             users = self._runner.user_count
             self._lines.extend(self._new_line() for _ in range(users))
@@ -121,7 +120,7 @@ class Generator:
     def _new_line(self) -> Line:
         self._made += 1
         user = (self._runner.worker_index + 1) * _USERS_OF_A_PROCESS + self._made
-        return Line(user, self._load, self._open, self._addresses, self._agent)
+        return Line(user, self._load, self._open, self._addresses)
 
     def _looked_up(self) -> Addresses:
         target = URL(self._environment.host or "")

@@ -24,7 +24,7 @@ class Line:
     """A session whose connection is known by number, and which sends each request exactly once."""
 
     def __init__(
-        self, user: int, load: Load, open_session: Callable[[], FastHttpSession], addresses: Addresses, agent: str
+        self, user: int, load: Load, open_session: Callable[[], FastHttpSession], addresses: Addresses
     ) -> None:
         """`open_session` gives a session of one connection. `addresses` are the target's: they are looked up once in a
         run, since a look-up takes a thread, and is no part of a request."""
@@ -33,7 +33,7 @@ class Line:
         self._load = load
         self._open = open_session
         self._connections = 0
-        self._headers = {"User-Agent": agent}
+        self._headers = {"User-Agent": load.user_agent}
         if load.target_host:
             self._headers["Host"] = load.target_host
         self._session = self._opened()

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["BEGIN", "ENOUGH", "ROWS"]
 
 BEGIN = "meshproof-begin"
-"""To the generators: the options, the moment of the beginning, the number of all users."""
+"""To the generators: the run's id, the options, the moment of the beginning, the number of all users."""
 ROWS = "meshproof-rows"
 """From a generator: rows, counters, and before which start they are complete; with `last` there are no more."""
 ENOUGH = "meshproof-enough"
