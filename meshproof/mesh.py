@@ -34,6 +34,8 @@ from meshproof.probe import (
 from meshproof.probe.address import LoadBalancer, load_balancer
 from meshproof.probe.barrier import drained
 from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
+from meshproof.prove.changes import Delete, reference_of
+from meshproof.prove.notes import noted
 from meshproof.settings import Settings
 from meshproof.stack import RUN_LABEL, Installed
 from meshproof.timeouts import Timeouts
@@ -232,10 +234,12 @@ class Mesh:
     def temporary(self, manifests: Sequence[Manifest], *, wait: bool = True) -> Iterator[list[Manifest]]:
         """Objects that exist for the length of the block; afterwards they are gone, or without `wait` on their way."""
         labels = {RUN_LABEL: self.bed.run_id, "meshproof.dev/session": self.session_id}
-        try:
-            yield self.cluster.apply(manifests, labels=labels)
-        finally:
-            self.cluster.delete(manifests, wait=wait)
+        removal = [Delete(reference=reference_of(manifest)) for manifest in manifests]
+        with noted(self.cluster, ", ".join(manifest["metadata"]["name"] for manifest in manifests), removal):
+            try:
+                yield self.cluster.apply(manifests, labels=labels)
+            finally:
+                self.cluster.delete(manifests, wait=wait)
 
     def facts(self) -> dict[str, Any]:
         """What the results rest on: ids, versions, digests, addresses."""

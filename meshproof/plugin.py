@@ -32,7 +32,7 @@ _EVIDENCE = pytest.StashKey[Evidence]()
 _RUN = pytest.StashKey["_Run"]()
 _OPTIONS = (
     *("cluster_name", "keep_cluster", "kubeconfig", "context", "kind_bin", "kind_image"),
-    *("images", "workers", "metallb", "pool", "datadog", "tracing", "reports"),
+    *("images", "workers", "metallb", "pool", "datadog", "tracing", "strictness", "reports"),
 )
 
 
@@ -72,6 +72,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--pool", metavar="FIRST-LAST", help="addresses for MetalLB (default: free ones of the docker network)")
     add("--datadog", metavar="BACKEND", help="intake or saas: where agents send and checks ask (default: intake)")
     add("--tracing", metavar="WAY", help="telemetry or legacy: how Istio is told to trace (default: telemetry)")
+    add("--strictness", metavar="HOW", help="gate or nightly: how finely traffic is judged (default: gate)")
     add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
 
 

@@ -19,7 +19,7 @@ from pydantic_settings import (
 from meshproof.errors import UsageError
 from meshproof.timeouts import Timeouts
 
-__all__ = ["DatadogChoice", "ImageChoice", "Settings", "TracingChoice", "load_settings"]
+__all__ = ["DatadogChoice", "ImageChoice", "Settings", "Strictness", "TracingChoice", "load_settings"]
 
 
 class ImageChoice(StrEnum):
@@ -42,6 +42,13 @@ class TracingChoice(StrEnum):
 
     TELEMETRY = "telemetry"
     LEGACY = "legacy"
+
+
+class Strictness(StrEnum):
+    """How finely and how surely traffic is judged: as a gate for every change, or as a nightly one."""
+
+    GATE = "gate"
+    NIGHTLY = "nightly"
 
 
 def _base_directory(variable: str, fallback: str) -> Path:
@@ -70,6 +77,7 @@ class Settings(BaseSettings):
     pool: str | None = None
     datadog: DatadogChoice = DatadogChoice.INTAKE
     tracing: TracingChoice = TracingChoice.TELEMETRY
+    strictness: Strictness = Strictness.GATE
     reports: Path = Path("reports")
     cache: Path = Field(default_factory=lambda: _base_directory("XDG_CACHE_HOME", ".cache"))
     state: Path = Field(default_factory=lambda: _base_directory("XDG_STATE_HOME", ".local/state"))

@@ -11,7 +11,10 @@ from meshproof.probe.proxy import Endpoint
 __all__ = ["CountingProxy", "Readings", "counts_by_arm", "readings"]
 
 Readings = Mapping[str, ProxyCount]
-"""By "PROXY|ARM|ADDRESS"."""
+"""By "PROXY|ARM|ADDRESS"; without an address the retries to the whole arm, where the proxy counts them."""
+
+
+_RETRIES = r"upstream_rq_retry$"
 
 
 class CountingProxy(Protocol):
@@ -22,6 +25,8 @@ class CountingProxy(Protocol):
 
     def clusters(self, name: str | None = None) -> list[Endpoint]: ...
 
+    def stats(self, filter: str = "") -> dict[str, int]: ...
+
 
 def readings(proxies: Iterable[CountingProxy], service: str, port: int, arms: Sequence[str]) -> Readings:
     """What each proxy has sent so far to each endpoint of each subset, as clients of the service: the proxies that make
@@ -31,11 +36,16 @@ def readings(proxies: Iterable[CountingProxy], service: str, port: int, arms: Se
     """
     found = {}
     for proxy in proxies:
+        # Envoy counts retries by cluster, and only where proxyStatsMatcher asks for it.
+        counted = proxy.stats(_RETRIES)
+        retries = {arm: [counted[name] for name in counted if f"|{port}|{arm}|{service}" in name] for arm in arms}
         for endpoint in proxy.clusters():
             for arm in arms:
                 if endpoint.cluster == f"outbound|{port}|{arm}|{service}":
                     key = f"{proxy.id}|{arm}|{endpoint.address}"
-                    found[key] = ProxyCount(endpoint.requests, endpoint.errors)
+                    found[key] = ProxyCount(endpoint.requests, endpoint.errors, 0 if retries[arm] else None)
+                    if retries[arm]:
+                        found[f"{proxy.id}|{arm}|"] = ProxyCount(0, 0, sum(retries[arm]))
     return found
 
 

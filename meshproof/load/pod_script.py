@@ -62,7 +62,9 @@ class Line(threading.Thread):
             if self.connection is None or self.connection.sock is None:
                 self.connections += 1
                 self.connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=told["timeout"])
-            self.connection.request("GET", told["path"], headers=told["headers"])
+            # The mark is that of meshproof.load.rows.request_mark.
+            agent = f"{told['headers']['User-Agent']} ({self.user}.{start})"
+            self.connection.request("GET", told["path"], headers={**told["headers"], "User-Agent": agent})
             answer = self.connection.getresponse()
             version, revision = answer.getheader(told["arm_header"]), answer.getheader(told["revision_header"])
             size = len(answer.read())

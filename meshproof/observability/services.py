@@ -53,6 +53,15 @@ class Window:
         """The buckets of everything that ended between two moments, and of what is counted late."""
         return cls(int(began // BUCKET) * BUCKET, (int(ended // BUCKET) + 1) * BUCKET + _LATE)
 
+    @classmethod
+    def within(cls, began: float, ended: float) -> Window:
+        """The whole buckets between two moments. Raises InvalidMeasurement when there is none."""
+        found = cls(math.ceil(began / BUCKET) * BUCKET, int(ended // BUCKET) * BUCKET)
+        if found.start >= found.end:
+            seen = f"{ended - began:.1f} s"
+            raise InvalidMeasurement(f"no whole bucket of {BUCKET} s lies in that time", seen=seen)
+        return found
+
     @property
     def interval(self) -> int:
         """An interval in seconds of which one piece holds the whole window, for `.rollup(interval)`: quantiles cannot

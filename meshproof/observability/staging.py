@@ -10,8 +10,10 @@ from typing import Any
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster
+from meshproof.manifests import Manifest
 from meshproof.observability.sampling import tracings
 from meshproof.probe import Proxy, contains, hold
+from meshproof.prove.notes import noted, restoring
 
 __all__ = ["FAILING", "failing_goapi", "failing_request_id", "sampling"]
 
@@ -30,8 +32,8 @@ def sampling(cluster: Cluster, proxies: Sequence[Proxy]) -> Iterator[Callable[[f
     Raises InvalidMeasurement when there is no such object, or when a proxy does not come to hold it.
     """
     kind, name, namespace, version = _TELEMETRY
-    spec = _spec(cluster, kind, name, namespace, version)
-    before = spec.get("tracing") or []
+    found = _found(cluster, kind, name, namespace, version)
+    before = (found.get("spec") or {}).get("tracing") or []
     if not before:
         raise InvalidMeasurement(f"Telemetry {namespace}/{name} says nothing about tracing")
 
@@ -52,11 +54,12 @@ def sampling(cluster: Cluster, proxies: Sequence[Proxy]) -> Iterator[Callable[[f
         put(changed)
         settle(percentage)
 
-    try:
-        yield trace
-    finally:
-        put(before)
-        settle(float(before[0].get("randomSamplingPercentage", 100.0)))
+    with noted(cluster, f"{kind} {namespace}/{name}", [restoring(found, {"spec": {"tracing": before}})]):
+        try:
+            yield trace
+        finally:
+            put(before)
+            settle(float(before[0].get("randomSamplingPercentage", 100.0)))
 
 
 def failing_request_id(number: int) -> str:
@@ -72,7 +75,8 @@ def failing_goapi(cluster: Cluster, proxies: Sequence[Proxy], *, status: int = 5
     Raises InvalidMeasurement when a proxy does not come to hold it.
     """
     kind, name, namespace, version = _ROUTE
-    before = _spec(cluster, kind, name, namespace, version)["http"]
+    found = _found(cluster, kind, name, namespace, version)
+    before = found["spec"]["http"]
     failing = {
         **copy.deepcopy(before[0]),
         "name": f"{FAILING}-fails",
@@ -85,15 +89,16 @@ def failing_goapi(cluster: Cluster, proxies: Sequence[Proxy], *, status: int = 5
         cluster.patch(kind, name, {"spec": {"http": http}}, namespace, version)
         hold(proxies, predicate, what=what, resource="dynamic_route_configs")
 
-    try:
-        put([failing, *before], held, "the proxies let marked requests to goapi fail")
-        yield
-    finally:
-        put(before, lambda dump: not held(dump), "the proxies let all requests to goapi pass again")
+    with noted(cluster, f"{kind} {namespace}/{name}", [restoring(found, {"spec": {"http": before}})]):
+        try:
+            put([failing, *before], held, "the proxies let marked requests to goapi fail")
+            yield
+        finally:
+            put(before, lambda dump: not held(dump), "the proxies let all requests to goapi pass again")
 
 
-def _spec(cluster: Cluster, kind: str, name: str, namespace: str, version: str) -> dict[str, Any]:
+def _found(cluster: Cluster, kind: str, name: str, namespace: str, version: str) -> Manifest:
     found = cluster.get(kind, name, namespace, version)
     if found is None:
         raise InvalidMeasurement(f"there is no {kind} {namespace}/{name}")
-    return dict(found.get("spec") or {})
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meshproof.mesh import Mesh
 from meshproof.prove import journal
+from meshproof.prove.notes import mend_noted
 from meshproof.prove.settling import settled
 from meshproof.timeline import Timeline
 
@@ -11,10 +12,14 @@ __all__ = ["mend_leftovers"]
 
 
 def mend_leftovers(mesh: Mesh, timeline: Timeline) -> None:
-    """Undo the mutant that the cluster's note tells of, if it does, and wait until the mesh is well.
+    """Undo what killed runs left changed, as the cluster's notes tell, and wait until the mesh is well.
 
     Raises StateNotReached when it does not get well.
     """
+    if changed := mend_noted(mesh.cluster):
+        with timeline.step("undo", group="stack") as step:
+            step.note(f"a killed run left changed: {', '.join(changed)}")
+            settled(mesh)
     mutant = journal.mutant_in_force(mesh.cluster)
     if mutant is None:
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 
 from meshproof.load.counters import counts_by_arm, readings
 from meshproof.load.reconcile import ProxyCount
@@ -19,6 +20,10 @@ def endpoint(cluster: str, address: str, requests: int, errors: int = 0) -> Endp
 class Told:
     id: str
     endpoints: list[Endpoint]
+    counted: dict[str, int] = field(default_factory=dict)
+
+    def stats(self, filter: str = "") -> dict[str, int]:
+        return {name: value for name, value in self.counted.items() if re.search(filter, name)}
 
     def clusters(self, name: str | None = None) -> list[Endpoint]:
         return self.endpoints
@@ -41,3 +46,17 @@ def test_endpoints_of_a_subset_are_summed_over_all_proxies() -> None:
 
     found = counts_by_arm(read(100, 50, 7), read(170, 80, 9), ["v1", "v2"])
     assert (found["v1"].attempts, found["v2"].attempts) == (72, 30)
+
+
+def test_retries_are_counted_where_the_proxy_keeps_them() -> None:
+    def read(attempts: int, retries: dict[str, int]) -> dict[str, ProxyCount]:
+        stats = {f"cluster.outbound|80|{arm}|{SERVICE};.upstream_rq_retry": count for arm, count in retries.items()}
+        stats[f"cluster.outbound|80|v1|{SERVICE};.upstream_rq_retry_success"] = 999
+        ends = [endpoint(f"outbound|80|{arm}|{SERVICE}", f"10.0.0.{arm[1]}:8080", attempts) for arm in ("v1", "v2")]
+        return dict(readings([Told("gateway", ends, stats)], SERVICE, 80, ["v1", "v2"]))
+
+    counted = counts_by_arm(read(10, {"v1": 1, "v2": 2}), read(50, {"v1": 1, "v2": 12}), ["v1", "v2"])
+    assert (counted["v1"].retries, counted["v2"].retries) == (0, 10)
+    assert counted["v2"].attempts == 40
+    unknown = counts_by_arm(read(10, {}), read(50, {}), ["v1", "v2"])
+    assert unknown["v1"].retries is None

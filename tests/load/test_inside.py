@@ -13,6 +13,7 @@ from served import Served
 from meshproof.errors import InvalidMeasurement
 from meshproof.load.inside import run_inside
 from meshproof.load.judging import SplitRun
+from meshproof.load.rows import request_mark
 
 
 @dataclass
@@ -33,7 +34,8 @@ def test_every_request_is_a_row_and_is_sent_once(two_arms: Callable[..., Served]
     view, rows = run_inside(execute, server.url, run, portion=150)
     told = server.end()
     assert len(rows) == 300 == sum(told["requests"].values())
-    assert told["agents"] == {"meshproof-load/tonight": 300}
+    marks = map(request_mark, map(int, rows.user), map(int, rows.start))
+    assert told["agents"] == {f"meshproof-load/tonight {mark}": 1 for mark in marks}
     assert view.unattributed == told["failures"]["v2"] == int((rows.status == 0).sum())
     assert int((rows.version == "v1").sum()) == told["requests"]["v1"]
     assert view.arms[1].requests == told["requests"]["v2"] - told["failures"]["v2"]

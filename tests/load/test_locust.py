@@ -14,6 +14,7 @@ from served import Served
 
 from meshproof.load.outside import run_outside
 from meshproof.load.parquet import read_rows
+from meshproof.load.rows import request_mark
 from meshproof.verdict import Verdict
 
 FILES = Path(__file__).parents[2] / "loadtests"
@@ -36,7 +37,8 @@ def test_rows_of_all_processes_are_the_requests_that_were_sent(two_arms: Callabl
     options = {"processes": 2, "rate": 800, "cap": 400, "weights": "1,99", "late-after": 1}
     ended = run_outside("split", server.url, options, seconds=30, rows=tmp_path / "rows.parquet")
     told, rows = server.end(), ended.rows
-    assert told["agents"] == {f"meshproof-load/{ended.run_id}": len(rows)}
+    marks = map(request_mark, map(int, rows.user), map(int, rows.start))
+    assert told["agents"] == {f"meshproof-load/{ended.run_id} {mark}": 1 for mark in marks}
     assert len(rows) == sum(told["requests"].values()) == len(read_rows(tmp_path / "rows.parquet"))
     assert int((rows.status == 0).sum()) == told["failures"]["v2"] > 0
     assert int((rows.version == "v1").sum()) == told["requests"]["v1"]

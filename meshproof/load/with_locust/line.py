@@ -9,7 +9,7 @@ import gevent
 from locust.contrib.fasthttp import FastHttpSession, LocustBadStatusCode
 
 from meshproof.load.options import Load
-from meshproof.load.rows import Row
+from meshproof.load.rows import Row, request_mark
 from meshproof.load.with_locust.clock import now
 
 __all__ = ["Addresses", "Line"]
@@ -33,9 +33,7 @@ class Line:
         self._load = load
         self._open = open_session
         self._connections = 0
-        self._headers = {"User-Agent": load.user_agent}
-        if load.target_host:
-            self._headers["Host"] = load.target_host
+        self._headers = {"Host": load.target_host} if load.target_host else {}
         self._session = self._opened()
 
     @property
@@ -47,27 +45,28 @@ class Line:
         """Send one request, whatever becomes of it. Locust's own statistics get the time from the intended start."""
         load = self._load
         start = now()
+        headers = {**self._headers, "User-Agent": f"{load.user_agent} {request_mark(self.user, start)}"}
         with (
             gevent.Timeout(load.request_timeout),
-            self._session.get(load.path, headers=self._headers, catch_response=True, allow_redirects=False) as answer,
+            self._session.get(load.path, headers=headers, catch_response=True, allow_redirects=False) as answer,
         ):
             end = now()
             answer.request_meta["response_time"] = (end - intended) / 1000
             problem = answer.request_meta["exception"]
             if isinstance(problem, LocustBadStatusCode):
                 problem = None
-            headers = answer.headers or {}
+            told = answer.headers or {}
             row = Row(
                 intended=intended,
                 start=start,
                 end=end,
                 status=0 if problem else answer.status_code,
-                version=headers.get(load.arm_header),
+                version=told.get(load.arm_header),
                 connection=self.connection,
                 user=self.user,
                 bytes=answer.request_meta["response_length"],
                 error=f"{type(problem).__name__}: {problem}"[:200] if problem else None,
-                revision=headers.get(load.revision_header),
+                revision=told.get(load.revision_header),
             )
         if row.status == 0:
             # Whatever state the connection is in, nothing else is sent on it.

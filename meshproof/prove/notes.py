@@ -1,0 +1,47 @@
+"""Notes in the cluster of what a check changes for its own length: when its run is killed, the next one undoes it.
+
+A mutant has a note of its own, see journal: it is in force while checks come and go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from meshproof.kube import Cluster
+from meshproof.manifests import Manifest
+from meshproof.prove.changes import Patch, Undo, reference_of, undo, undos
+from meshproof.stack.installed import RECORD_NAMESPACE
+
+__all__ = ["mend_noted", "noted", "restoring"]
+
+_LABEL = "meshproof.dev/note"
+
+
+@contextmanager
+def noted(cluster: Cluster, what: str, steps: Sequence[Undo]) -> Iterator[None]:
+    """For the length of the block the cluster knows how to undo what is changed in it. The block undoes it itself."""
+    name = f"note-{uuid4().hex[:12]}"
+    metadata = {"name": name, "namespace": RECORD_NAMESPACE, "labels": {_LABEL: "true"}}
+    data = {"what": what, "undo": undos.dump_json(list(steps), by_alias=True).decode()}
+    cluster.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}])
+    try:
+        yield
+    finally:
+        cluster.delete_object("ConfigMap", name, RECORD_NAMESPACE, "v1", wait=False)
+
+
+def restoring(found: Manifest, patch: dict[str, Any]) -> Undo:
+    """How to put fields of an object back; `patch` has them as they are now."""
+    return Patch(reference=reference_of(found), patch=patch)
+
+
+def mend_noted(cluster: Cluster) -> list[str]:
+    """Undo what killed runs had changed, without waiting for the effect; what it was, in words."""
+    found = cluster.list("ConfigMap", RECORD_NAMESPACE, f"{_LABEL}=true", api_version="v1")
+    for note in found:
+        undo(cluster, undos.validate_json(note["data"]["undo"]))
+        cluster.delete_object("ConfigMap", note["metadata"]["name"], RECORD_NAMESPACE, "v1", wait=False)
+    return [str(note["data"].get("what")) for note in found]

@@ -1,0 +1,46 @@
+"""Retries do not move the split: a request that is tried again stays with its arm, and is one request."""
+
+from __future__ import annotations
+
+from meshproof.errors import InvalidMeasurement
+from meshproof.load.counters import counts_by_arm, readings
+from meshproof.load.measured import conforms
+from meshproof.load.outside import run_outside
+from meshproof.load.staging import ARMS, SPEECH, failing, rerouted, wait_for_route
+from meshproof.mesh import Mesh
+from meshproof.probe import Proxy, contains, hold
+from meshproof.report.evidence import Evidence
+
+FAILING = 30
+"""Per cent of the attempts at v2. Six attempts in a row fail once in 1,400 requests to it."""
+RETRIES = {"attempts": 5, "retryOn": "5xx", "perTryTimeout": "5s"}
+FEWEST = 50
+
+
+def test_retries_do_not_move_the_split(
+    mesh: Mesh, gateways: list[Proxy], split_load: dict[str, object], evidence: Evidence
+) -> None:
+    """v2 fails 30 % of its attempts and all are tried again: its pods get 43 % more requests than were made for it, and
+    it still answers 30 % of the requests."""
+    wait_for_route(mesh.cluster, gateways)
+    canaries = [mesh.proxy(pod) for pod in mesh.pods("apps") if pod.labels.get("version") == "v2"]
+    filter_is_there = contains("envoy.filters.http.fault.v3.HTTPFault")
+    with rerouted(mesh.cluster, gateways) as reroute, mesh.temporary([failing("v2", FAILING)]):
+        reroute("retries", retries=RETRIES)
+        hold(canaries, filter_is_there, what="v2 fails", resource="dynamic_listeners")
+        hold(gateways, contains("retries"), what="the gateway tries again", resource="dynamic_route_configs")
+        before = readings(gateways, SPEECH, 80, ARMS)
+        options = {**split_load, "rate": 200.0, "revision": "retries"}
+        ended = run_outside(
+            "split", f"http://{mesh.gateway_address}", options, seconds=60, rows=mesh.reports / "retries.parquet"
+        )
+        counts = counts_by_arm(before, readings(gateways, SPEECH, 80, ARMS), ARMS)
+    evidence.add("run", ended.said)
+    evidence.table(
+        "attempts",
+        ["arm", "requests", "attempts", "failed attempts"],
+        [[arm, int((ended.rows.version == arm).sum()), counts[arm].attempts, counts[arm].errors] for arm in ARMS],
+    )
+    if counts["v2"].errors < FEWEST:
+        raise InvalidMeasurement(f"only {counts['v2'].errors} attempts at v2 failed, so nothing was tried again")
+    conforms(ended.verdict, ended.said)
