@@ -16,12 +16,14 @@ from meshproof.datadog import keys_for, own_log_pipelines
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.keys import Keys
-from meshproof.kube import Cluster
+from meshproof.kube import Cluster, ClusterUnreachable
 from meshproof.mesh import Mesh
 from meshproof.prove.leftovers import mend_leftovers
+from meshproof.prove.settling import settled
 from meshproof.settings import DatadogChoice, ImageChoice, Settings
 from meshproof.stack import Installed, StackContext, describe, set_up, tear_down
 from meshproof.timeline import Timeline
+from meshproof.waiting import eventually
 
 __all__ = ["standing"]
 
@@ -67,10 +69,14 @@ def standing(settings: Settings, timeline: Timeline, farewell: Timeline) -> Iter
 def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
     session_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     with Cluster(bed.kubeconfig, bed.context, settings.timeouts) as cluster:
+        woken = not bed.created and not bed.borrowed and _woken(cluster, timeline)
         installed = describe(cluster)
         if installed is not None:
             _note_standing(timeline, installed)
             mesh = Mesh(settings, bed, cluster, installed, session_id)
+            if woken:
+                with timeline.step("all pods again", group="stack"):
+                    settled(mesh)
             mend_leftovers(mesh, timeline)
             yield mesh
             return
@@ -86,6 +92,27 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
         finally:
             if bed.borrowed and not settings.keep_cluster:
                 tear_down(context, farewell)
+
+
+def _woken(cluster: Cluster, timeline: Timeline) -> bool:
+    """Whether a kept cluster was asleep: its engine ended, with the machine or alone, and has just started its node
+    again. Waits until it answers.
+
+    Raises StateNotReached.
+    """
+    try:
+        cluster.server_version()
+    except ClusterUnreachable:
+        with timeline.step("wake", group="stack") as step:
+            step.note("the kept cluster's node was started again; waiting for its API server")
+            eventually(
+                cluster.server_version,
+                timeout=cluster.timeouts.component_ready,
+                what="the API server of the kept cluster answers",
+                every=1.0,
+            )
+        return True
+    return False
 
 
 def _note_standing(timeline: Timeline, installed: Installed) -> None:
