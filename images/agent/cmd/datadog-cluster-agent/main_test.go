@@ -5,13 +5,10 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"encoding/pem"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"agentstandin/internal/cluster"
+	"agentstandin/internal/serviceaccount/accounttest"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/standin"
 )
@@ -71,14 +69,7 @@ func apiServer(t *testing.T) *cluster.Client {
 		_ = json.NewEncoder(w).Encode(answer)
 	}))
 	t.Cleanup(server.Close)
-	folder := t.TempDir()
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	for name, content := range map[string][]byte{"ca.crt": certificate, "token": []byte("t")} {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	client, err := cluster.At(server.URL, folder)
+	client, err := cluster.At(server.URL, accounttest.Folder(t, server, "t"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,13 +1,12 @@
 package cluster
 
 import (
-	"encoding/pem"
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"agentstandin/internal/serviceaccount/accounttest"
 )
 
 func serving(t *testing.T) *Client {
@@ -25,14 +24,7 @@ func serving(t *testing.T) *Client {
 		_, _ = w.Write([]byte(`{"items":[{"name":"node-1"}]}`))
 	}))
 	t.Cleanup(server.Close)
-	folder := t.TempDir()
-	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
-	for name, content := range map[string][]byte{"ca.crt": certificate, "token": []byte("token-1\n")} {
-		if err := os.WriteFile(filepath.Join(folder, name), content, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	client, err := At(server.URL, folder)
+	client, err := At(server.URL, accounttest.Folder(t, server, "token-1"))
 	if err != nil {
 		t.Fatal(err)
 	}

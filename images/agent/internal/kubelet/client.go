@@ -4,14 +4,11 @@ package kubelet
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +17,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	stats "k8s.io/kubelet/pkg/apis/stats/v1alpha1"
 
+	"agentstandin/internal/serviceaccount"
 	"agentstandin/internal/settings"
 )
 
@@ -31,9 +29,8 @@ const (
 
 // Client asks one kubelet; safe from many goroutines. What it returns is shared: read it, do not change it.
 type Client struct {
-	base      string
+	server    *serviceaccount.Server
 	tokenFile string
-	http      *http.Client
 
 	lock    sync.Mutex
 	pods    []corev1.Pod
@@ -46,24 +43,15 @@ func New(s settings.Settings) (*Client, error) {
 	if k.Host == "" {
 		return nil, errors.New("DD_KUBERNETES_KUBELET_HOST is not set: which kubelet to ask is not known")
 	}
-	security := &tls.Config{MinVersion: tls.VersionTLS12}
-	if !k.TLSVerify {
-		security.InsecureSkipVerify = true // DD_KUBELET_TLS_VERIFY=false asks for it
-	} else {
-		authority, err := os.ReadFile(k.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("the kubelet's certificate authority (DD_KUBELET_CLIENT_CA): %w", err)
-		}
-		security.RootCAs = x509.NewCertPool()
-		if !security.RootCAs.AppendCertsFromPEM(authority) {
-			return nil, fmt.Errorf("%s holds no certificate", k.CAFile)
+	security := &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} // DD_KUBELET_TLS_VERIFY=false asks for it
+	if k.TLSVerify {
+		var err error
+		if security, err = serviceaccount.Trusting(k.CAFile, "the kubelet's certificate authority (DD_KUBELET_CLIENT_CA)"); err != nil {
+			return nil, err
 		}
 	}
-	return &Client{
-		base:      "https://" + net.JoinHostPort(k.Host, strconv.Itoa(k.Port)),
-		tokenFile: k.TokenFile,
-		http:      &http.Client{Timeout: requestLimit, Transport: &http.Transport{TLSClientConfig: security, MaxIdleConnsPerHost: 2}},
-	}, nil
+	base := "https://" + net.JoinHostPort(k.Host, strconv.Itoa(k.Port))
+	return &Client{server: serviceaccount.At(base, security, requestLimit, answerLimit), tokenFile: k.TokenFile}, nil
 }
 
 // Pods are the node's pods, at most five seconds old.
@@ -96,25 +84,15 @@ func (c *Client) Summary(ctx context.Context) (*stats.Summary, error) {
 
 // Get is the kubelet's raw answer for path, such as /metrics/cadvisor.
 func (c *Client) Get(ctx context.Context, path string) ([]byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
-	if err != nil {
+	bearer, _ := serviceaccount.Bearer(c.tokenFile) // without one the kubelet's own answer tells more than we could
+	status, body, err := c.server.Get(ctx, path, bearer)
+	switch {
+	case err != nil && status == 0:
 		return nil, fmt.Errorf("kubelet: %w", err)
-	}
-	// The token is read each time: Kubernetes replaces it. Without one the kubelet's own answer tells more than we could.
-	if token, err := os.ReadFile(c.tokenFile); err == nil {
-		request.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
-	}
-	response, err := c.http.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("kubelet: %w", err)
-	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit))
-	if err != nil {
+	case err != nil:
 		return nil, fmt.Errorf("kubelet %s: %w", path, err)
-	}
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("kubelet %s: status %d: %.200s", path, response.StatusCode, strings.TrimSpace(string(body)))
+	case status != http.StatusOK:
+		return nil, fmt.Errorf("kubelet %s: status %d: %.200s", path, status, strings.TrimSpace(string(body)))
 	}
 	return body, nil
 }

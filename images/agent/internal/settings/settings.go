@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"agentstandin/internal/serviceaccount"
 )
 
 // Key is an API key. It never appears in a log or an error: only Reveal gives it.
@@ -102,8 +104,6 @@ type Lists struct {
 	StoppedAge                     time.Duration
 }
 
-const serviceAccount = "/var/run/secrets/kubernetes.io/serviceaccount/"
-
 // FromEnvironment reads the process's environment. The error names every variable that makes no sense, and its value.
 func FromEnvironment() (Settings, error) { return From(os.LookupEnv) }
 
@@ -129,8 +129,8 @@ func From(lookup func(string) (string, bool)) (Settings, error) {
 			Host:      r.text("", "DD_KUBERNETES_KUBELET_HOST"),
 			Port:      r.port(10250, "DD_KUBERNETES_HTTPS_KUBELET_PORT"),
 			TLSVerify: r.flag(true, "DD_KUBELET_TLS_VERIFY"),
-			CAFile:    r.text(serviceAccount+"ca.crt", "DD_KUBELET_CLIENT_CA"),
-			TokenFile: r.text(serviceAccount+"token", "DD_KUBELET_AUTH_TOKEN_PATH"),
+			CAFile:    r.text(serviceaccount.Folder+"/ca.crt", "DD_KUBELET_CLIENT_CA"),
+			TokenFile: r.text(serviceaccount.Folder+"/token", "DD_KUBELET_AUTH_TOKEN_PATH"),
 		},
 		Logs: Logs{
 			Enabled:        r.flag(false, "DD_LOGS_ENABLED", "DD_LOG_ENABLED"),
