@@ -21,6 +21,7 @@ import (
 	"agentstandin/internal/logs"
 	"agentstandin/internal/metrics"
 	"agentstandin/internal/processes"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/standin"
 )
@@ -131,20 +132,13 @@ func serve(ctx context.Context, address string, handler http.Handler, what strin
 }
 
 func watchKubelet(ctx context.Context, pods *kubelet.Client, beat *health.Beat) {
-	ticker := time.NewTicker(kubeletEvery)
-	defer ticker.Stop()
-	for {
+	rounds.Every(ctx, kubeletEvery, func() {
 		if _, err := pods.PodsWithin(ctx, kubeletEvery); err != nil {
 			beat.Failed(err.Error())
 		} else {
 			beat.Alive()
 		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-	}
+	})
 }
 
 // fromKubelet fills in what the operator leaves out of the environment: the node's name, and the release that is

@@ -4,12 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
 	"agentstandin/internal/cluster"
 	"agentstandin/internal/deliver"
+	"agentstandin/internal/environment"
 	"agentstandin/internal/health"
 	"agentstandin/internal/orchestrator"
 	"agentstandin/internal/settings"
@@ -22,9 +22,10 @@ const objectsLimit = 90 * time.Second
 // isRunner says whether the operator started this agent as a cluster checks runner: one that has no node of its own.
 func isRunner() bool { return isSet("DD_CLC_RUNNER_ENABLED") }
 
+// isSet is false as well for a value that makes no sense.
 func isSet(name string) bool {
-	set, err := strconv.ParseBool(os.Getenv(name))
-	return err == nil && set
+	r := environment.Reader{Lookup: os.LookupEnv}
+	return r.Flag(false, name)
 }
 
 // runner answers the probes and sends the cluster's objects, for which the operator gives it the rights. No other

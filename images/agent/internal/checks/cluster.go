@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"agentstandin/internal/deliver"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/wire"
 )
@@ -14,20 +15,9 @@ import (
 func RunCluster(ctx context.Context, s settings.Settings, out *deliver.Client, log *slog.Logger) error {
 	box := wire.Open(s.DDURL, out, log)
 	defer box.Close()
-	ticks := time.NewTicker(notDonePeriod)
-	defer ticks.Stop()
-	for {
-		runs := append([]CheckRun{{Check: "datadog.cluster_agent.up", Status: OK}}, NotDone()...)
-		payload, err := wire.JSON("check runs", path, Stamped(runs, s, time.Now()))
-		if err != nil {
-			log.Error("check runs cannot be written", "error", err.Error())
-		} else {
-			box.Put(payload)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+	rounds.Every(ctx, notDonePeriod, func() {
+		up := CheckRun{Check: "datadog.cluster_agent.up", Status: OK}
+		box.PutJSON("check runs", path, Stamped(append([]CheckRun{up}, NotDone()...), s, time.Now()))
+	})
+	return nil
 }

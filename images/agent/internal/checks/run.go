@@ -13,6 +13,7 @@ import (
 	"agentstandin/internal/deliver"
 	"agentstandin/internal/kubelet"
 	"agentstandin/internal/metrics"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/standin"
 	"agentstandin/internal/wire"
@@ -57,30 +58,18 @@ func Run(ctx context.Context, s settings.Settings, pods *kubelet.Client, out *de
 	}
 	box := wire.Open(s.DDURL, out, log)
 	defer box.Close()
-	ticks := time.NewTicker(interval)
-	defer ticks.Stop()
 	var told time.Time
-	for {
+	rounds.Every(ctx, interval, func() {
 		at := time.Now()
 		runs := regular(ctx, pods)
 		if at.Sub(told) >= notDonePeriod {
 			runs, told = append(runs, NotDone()...), at
 		}
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			box.PutJSON("check runs", path, Stamped(runs, s, at))
 		}
-		payload, err := wire.JSON("check runs", path, Stamped(runs, s, at))
-		if err != nil {
-			log.Error("check runs cannot be written", "error", err.Error())
-		} else {
-			box.Put(payload)
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+	})
+	return nil
 }
 
 // NotDone is one check run for each thing that the agent does and this stand-in does not.

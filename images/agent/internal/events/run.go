@@ -10,6 +10,7 @@ import (
 
 	"agentstandin/internal/cluster"
 	"agentstandin/internal/deliver"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/wire"
 )
@@ -26,37 +27,25 @@ type payload struct {
 	InternalHostname string             `json:"internalHostname"`
 }
 
-// Run sends new events every five seconds until ctx ends. alive is called after each round; it may be nil.
+// Run sends new events every five seconds until ctx ends. alive is called after each round.
 func Run(ctx context.Context, s settings.Settings, api *cluster.Client, out *deliver.Client, log *slog.Logger, alive func()) error {
 	box := wire.Open(s.DDURL, out, log)
 	defer box.Close()
 	w := watcher{began: time.Now(), told: map[string]int32{}}
-	ticks := time.NewTicker(pause)
-	defer ticks.Stop()
 	failing := false
-	for {
+	rounds.Every(ctx, pause, func() {
 		fresh, err := w.fresh(ctx, api)
 		if err != nil && ctx.Err() == nil && !failing {
 			log.Warn("no events", "error", err.Error())
 		}
 		failing = err != nil
 		if len(fresh) > 0 {
-			made, err := wire.JSON("events", path, payload{s.APIKey.Reveal(), map[string][]Event{"kubernetes": bundles(fresh, s.ClusterName, s.GlobalTags())}, s.Hostname})
-			if err != nil {
-				log.Error("events cannot be written", "error", err.Error())
-			} else {
-				box.Put(made)
-			}
+			told := map[string][]Event{"kubernetes": bundles(fresh, s.ClusterName, s.GlobalTags())}
+			box.PutJSON("events", path, payload{s.APIKey.Reveal(), told, s.Hostname})
 		}
-		if alive != nil {
-			alive()
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+		alive()
+	})
+	return nil
 }
 
 // watcher remembers how often each event was told. The list is asked each time: the API server keeps events for an hour.

@@ -9,6 +9,7 @@ import (
 	"agentstandin/internal/deliver"
 	"agentstandin/internal/kubelet"
 	"agentstandin/internal/metrics"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/wire"
 )
@@ -24,16 +25,10 @@ func Run(ctx context.Context, s settings.Settings, _ *kubelet.Client, out *deliv
 	box := wire.Open(s.DDURL, out, log)
 	defer box.Close()
 	began := time.Now()
-	ticks := time.NewTicker(pause)
-	defer ticks.Stop()
-	for {
+	rounds.Every(ctx, pause, func() {
 		box.Put(payloads(s, metrics.ProcRoot(os.LookupEnv), began, time.Now(), log)...)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+	})
+	return nil
 }
 
 func payloads(s settings.Settings, proc string, began, at time.Time, log *slog.Logger) []wire.Payload {

@@ -3,15 +3,15 @@ package metrics
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
-	"strconv"
 	"time"
 
 	"agentstandin/internal/deliver"
+	"agentstandin/internal/environment"
 	"agentstandin/internal/filter"
 	"agentstandin/internal/kubelet"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/standin"
 	"agentstandin/internal/wire"
@@ -21,15 +21,9 @@ const intervalVariable = "DD_STANDIN_METRICS_INTERVAL"
 
 // Interval is how often metrics and check runs are sent: 15 s, or what DD_STANDIN_METRICS_INTERVAL says in seconds.
 func Interval(lookup func(string) (string, bool)) (time.Duration, error) {
-	text, ok := lookup(intervalVariable)
-	if !ok || text == "" {
-		return 15 * time.Second, nil
-	}
-	seconds, err := strconv.Atoi(text)
-	if err != nil || seconds < 1 || seconds > 3600 {
-		return 0, fmt.Errorf("%s must be a whole number from 1 to 3600, not %q", intervalVariable, text)
-	}
-	return time.Duration(seconds) * time.Second, nil
+	r := environment.Reader{Lookup: lookup}
+	seconds := r.Whole(15, 1, 3600, intervalVariable)
+	return time.Duration(seconds) * time.Second, r.Err()
 }
 
 // Run sends metrics until ctx ends. The error says which variable makes no sense.
@@ -42,24 +36,17 @@ func Run(ctx context.Context, s settings.Settings, pods *kubelet.Client, out *de
 	defer box.Close()
 	chosen, _ := filter.New(s.Lists, s.Modelled) // its problems are told by who reads the lists for logs
 	node := &node{settings: s, filter: chosen, kubelet: pods, host: host{proc: ProcRoot(os.LookupEnv)}, log: log}
-	ticks := time.NewTicker(interval)
-	defer ticks.Stop()
-	for {
+	rounds.Every(ctx, interval, func() {
 		at := time.Now()
 		payloads, err := wire.Series(s.Hostname, at, interval, node.points(ctx, at))
 		if err != nil {
 			log.Error("metrics cannot be written", "error", err.Error())
 		}
-		if ctx.Err() != nil {
-			return nil
+		if ctx.Err() == nil {
+			box.Put(payloads...)
 		}
-		box.Put(payloads...)
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+	})
+	return nil
 }
 
 // node gathers one moment's points and remembers the counters of the moment before.

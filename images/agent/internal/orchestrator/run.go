@@ -14,6 +14,7 @@ import (
 
 	"agentstandin/internal/cluster"
 	"agentstandin/internal/deliver"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/wire"
 )
@@ -34,24 +35,16 @@ func Permitted(ctx context.Context, api *cluster.Client) bool {
 	return !errors.As(err, &refused) || refused.Status != 403
 }
 
-// Run sends new and changed objects every ten seconds until ctx ends. alive is called after each round; it may be nil.
+// Run sends new and changed objects every ten seconds until ctx ends. alive is called after each round.
 func Run(ctx context.Context, s settings.Settings, api *cluster.Client, out *deliver.Client, log *slog.Logger, alive func()) error {
 	box := wire.Open(s.OrchestratorURL, out, log)
 	defer box.Close()
 	c := &collector{settings: s, api: api, log: log, sent: map[string]seen{}, troubles: map[string]string{}}
-	ticks := time.NewTicker(pause)
-	defer ticks.Stop()
-	for {
+	rounds.Every(ctx, pause, func() {
 		box.Put(c.round(ctx, time.Now())...)
-		if alive != nil {
-			alive()
-		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+		alive()
+	})
+	return nil
 }
 
 // seen is the version of an object that was sent last, and when.

@@ -3,19 +3,19 @@ package processes
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 	"runtime"
-	"strconv"
 	"time"
 
 	"github.com/DataDog/agent-payload/v5/process"
 
 	"agentstandin/internal/deliver"
+	"agentstandin/internal/environment"
 	"agentstandin/internal/filter"
 	"agentstandin/internal/kubelet"
 	"agentstandin/internal/metrics"
+	"agentstandin/internal/rounds"
 	"agentstandin/internal/settings"
 	"agentstandin/internal/wire"
 )
@@ -31,21 +31,12 @@ const (
 type wanted struct{ containers, processes bool }
 
 func chosen(lookup func(string) (string, bool)) (wanted, error) {
-	made := wanted{containers: true}
-	for name, into := range map[string]*bool{
-		"DD_PROCESS_CONFIG_CONTAINER_COLLECTION_ENABLED": &made.containers, "DD_PROCESS_CONFIG_PROCESS_COLLECTION_ENABLED": &made.processes,
-	} {
-		text, ok := lookup(name)
-		if !ok || text == "" {
-			continue
-		}
-		value, err := strconv.ParseBool(text)
-		if err != nil {
-			return made, fmt.Errorf("%s must be true or false, not %q", name, text)
-		}
-		*into = value
+	r := environment.Reader{Lookup: lookup}
+	made := wanted{
+		containers: r.Flag(true, "DD_PROCESS_CONFIG_CONTAINER_COLLECTION_ENABLED"),
+		processes:  r.Flag(false, "DD_PROCESS_CONFIG_PROCESS_COLLECTION_ENABLED"),
 	}
-	return made, nil
+	return made, r.Err()
 }
 
 // Run sends containers and processes every ten seconds until ctx ends. The error says which variable makes no sense.
@@ -58,10 +49,8 @@ func Run(ctx context.Context, s settings.Settings, pods *kubelet.Client, out *de
 	box := wire.Open(s.ProcessURL, out, log)
 	defer box.Close()
 	picked, _ := filter.New(s.Lists, s.Modelled) // its problems are told by who reads the lists for logs
-	ticks := time.NewTicker(pause)
-	defer ticks.Stop()
 	seen, failing := watch{root: root}, ""
-	for {
+	rounds.Every(ctx, pause, func() {
 		at := time.Now()
 		told := ""
 		if wanted.containers {
@@ -76,12 +65,8 @@ func Run(ctx context.Context, s settings.Settings, pods *kubelet.Client, out *de
 			failing = told
 			log.Warn("containers or processes are not sent", "error", told)
 		}
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticks.C:
-		}
-	}
+	})
+	return nil
 }
 
 // sent puts the items into frames; it returns what went wrong, for the log.

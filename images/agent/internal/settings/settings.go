@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"agentstandin/internal/environment"
 	"agentstandin/internal/serviceaccount"
 )
 
@@ -109,46 +110,46 @@ func FromEnvironment() (Settings, error) { return From(os.LookupEnv) }
 
 // From reads the variables through lookup.
 func From(lookup func(string) (string, bool)) (Settings, error) {
-	r := &reader{lookup: lookup}
-	site := r.text("datadoghq.com", "DD_SITE")
+	r := &reader{environment.Reader{Lookup: lookup}}
+	site := r.Text("datadoghq.com", "DD_SITE")
 	s := Settings{
-		APIKey:          Key(strings.TrimSpace(r.text("", "DD_API_KEY"))),
+		APIKey:          Key(strings.TrimSpace(r.Text("", "DD_API_KEY"))),
 		DDURL:           r.address("https://app."+site, "DD_DD_URL", "DD_URL"),
 		APMURL:          r.address("https://trace.agent."+site, "DD_APM_DD_URL"),
 		LogsURL:         r.logsAddress("https://agent-http-intake.logs." + site),
 		ProcessURL:      r.address("https://process."+site, "DD_PROCESS_CONFIG_PROCESS_DD_URL", "DD_PROCESS_AGENT_PROCESS_DD_URL", "DD_PROCESS_CONFIG_URL", "DD_PROCESS_AGENT_URL"),
 		OrchestratorURL: r.address("https://orchestrator."+site, "DD_ORCHESTRATOR_EXPLORER_ORCHESTRATOR_DD_URL", "DD_ORCHESTRATOR_URL"),
-		SkipTLSVerify:   r.flag(false, "DD_SKIP_SSL_VALIDATION"),
-		NodeName:        r.text("", "DD_KUBERNETES_KUBELET_NODENAME", "DD_NODE_NAME"),
-		ClusterName:     r.text("", "DD_CLUSTER_NAME"),
-		Env:             r.text("", "DD_ENV"),
+		SkipTLSVerify:   r.Flag(false, "DD_SKIP_SSL_VALIDATION"),
+		NodeName:        r.Text("", "DD_KUBERNETES_KUBELET_NODENAME", "DD_NODE_NAME"),
+		ClusterName:     r.Text("", "DD_CLUSTER_NAME"),
+		Env:             r.Text("", "DD_ENV"),
 		Tags:            append(r.words("DD_TAGS"), r.words("DD_EXTRA_TAGS")...),
 		LogLevel:        r.level("DD_LOG_LEVEL"),
 		PodLabelsAsTags: r.table("DD_KUBERNETES_POD_LABELS_AS_TAGS"),
 		Kubelet: Kubelet{
-			Host:      r.text("", "DD_KUBERNETES_KUBELET_HOST"),
+			Host:      r.Text("", "DD_KUBERNETES_KUBELET_HOST"),
 			Port:      r.port(10250, "DD_KUBERNETES_HTTPS_KUBELET_PORT"),
-			TLSVerify: r.flag(true, "DD_KUBELET_TLS_VERIFY"),
-			CAFile:    r.text(serviceaccount.Folder+"/ca.crt", "DD_KUBELET_CLIENT_CA"),
-			TokenFile: r.text(serviceaccount.Folder+"/token", "DD_KUBELET_AUTH_TOKEN_PATH"),
+			TLSVerify: r.Flag(true, "DD_KUBELET_TLS_VERIFY"),
+			CAFile:    r.Text(serviceaccount.Folder+"/ca.crt", "DD_KUBELET_CLIENT_CA"),
+			TokenFile: r.Text(serviceaccount.Folder+"/token", "DD_KUBELET_AUTH_TOKEN_PATH"),
 		},
 		Logs: Logs{
-			Enabled:        r.flag(false, "DD_LOGS_ENABLED", "DD_LOG_ENABLED"),
-			CollectAll:     r.flag(false, "DD_LOGS_CONFIG_CONTAINER_COLLECT_ALL"),
-			PodsPath:       r.text("/var/log/pods", "DD_LOGS_CONFIG_POD_LOGS_PATH"),
+			Enabled:        r.Flag(false, "DD_LOGS_ENABLED", "DD_LOG_ENABLED"),
+			CollectAll:     r.Flag(false, "DD_LOGS_CONFIG_CONTAINER_COLLECT_ALL"),
+			PodsPath:       r.Text("/var/log/pods", "DD_LOGS_CONFIG_POD_LOGS_PATH"),
 			BatchWait:      r.batchWait("DD_LOGS_CONFIG_BATCH_WAIT"),
-			BatchLines:     r.whole(1000, 1, 1000, "DD_LOGS_CONFIG_BATCH_MAX_SIZE"),
-			MaxMessageSize: r.whole(900_000, 1, 5_000_000, "DD_LOGS_CONFIG_MAX_MESSAGE_SIZE_BYTES"),
-			Rules:          r.text("", "DD_LOGS_CONFIG_PROCESSING_RULES"),
-			UseCompression: r.flag(true, "DD_LOGS_CONFIG_USE_COMPRESSION"),
+			BatchLines:     r.Whole(1000, 1, 1000, "DD_LOGS_CONFIG_BATCH_MAX_SIZE"),
+			MaxMessageSize: r.Whole(900_000, 1, 5_000_000, "DD_LOGS_CONFIG_MAX_MESSAGE_SIZE_BYTES"),
+			Rules:          r.Text("", "DD_LOGS_CONFIG_PROCESSING_RULES"),
+			UseCompression: r.Flag(true, "DD_LOGS_CONFIG_USE_COMPRESSION"),
 		},
 		APM: APM{
-			Enabled:         r.flag(true, "DD_APM_ENABLED"),
+			Enabled:         r.Flag(true, "DD_APM_ENABLED"),
 			ReceiverPort:    r.port(8126, "DD_APM_RECEIVER_PORT", "DD_RECEIVER_PORT"),
-			NonLocalTraffic: r.flag(false, "DD_APM_NON_LOCAL_TRAFFIC"),
-			Socket:          r.text("", "DD_APM_RECEIVER_SOCKET"),
-			TargetTPS:       r.number(10, "DD_APM_TARGET_TPS", "DD_APM_MAX_TPS"),
-			ErrorTPS:        r.number(10, "DD_APM_ERROR_TPS"),
+			NonLocalTraffic: r.Flag(false, "DD_APM_NON_LOCAL_TRAFFIC"),
+			Socket:          r.Text("", "DD_APM_RECEIVER_SOCKET"),
+			TargetTPS:       r.Number(10, "DD_APM_TARGET_TPS", "DD_APM_MAX_TPS"),
+			ErrorTPS:        r.Number(10, "DD_APM_ERROR_TPS"),
 			Features:        r.words("DD_APM_FEATURES"),
 		},
 		Lists: Lists{
@@ -160,18 +161,18 @@ func From(lookup func(string) (string, bool)) (Settings, error) {
 			ExcludeLogs:    r.words("DD_CONTAINER_EXCLUDE_LOGS"),
 			ACInclude:      r.words("DD_AC_INCLUDE"),
 			ACExclude:      r.words("DD_AC_EXCLUDE"),
-			ExcludePause:   r.flag(true, "DD_EXCLUDE_PAUSE_CONTAINER"),
-			StoppedAge:     time.Duration(r.whole(22, 0, 100_000, "DD_CONTAINER_EXCLUDE_STOPPED_AGE")) * time.Hour,
+			ExcludePause:   r.Flag(true, "DD_EXCLUDE_PAUSE_CONTAINER"),
+			StoppedAge:     time.Duration(r.Whole(22, 0, 100_000, "DD_CONTAINER_EXCLUDE_STOPPED_AGE")) * time.Hour,
 		},
 		Modelled:   r.version(DefaultVersion, "DD_AGENT_VERSION_MODELLED"),
 		HealthPort: r.port(0, "DD_HEALTH_PORT"),
 		StatusPort: r.port(5001, "DD_CMD_PORT"),
-		ConfDir:    r.text("/etc/datadog-agent/conf.d", "DD_CONFD_PATH"),
-		RunPath:    r.text("/opt/datadog-agent/run", "DD_RUN_PATH"),
+		ConfDir:    r.Text("/etc/datadog-agent/conf.d", "DD_CONFD_PATH"),
+		RunPath:    r.Text("/opt/datadog-agent/run", "DD_RUN_PATH"),
 	}
-	s.Logs.RunPath = r.text(s.RunPath, "DD_LOGS_CONFIG_RUN_PATH")
+	s.Logs.RunPath = r.Text(s.RunPath, "DD_LOGS_CONFIG_RUN_PATH")
 	s.Hostname = r.hostname(s.NodeName, s.ClusterName)
-	return s, errors.Join(r.problems...)
+	return s, r.Err()
 }
 
 // RequireKey complains about a missing API key, with which nothing can be sent.

@@ -91,6 +91,16 @@ func (o *Outbox) Put(payloads ...Payload) {
 	}
 }
 
+// PutJSON queues the content as gzipped JSON; what cannot be written so is told in the log.
+func (o *Outbox) PutJSON(what, path string, content any) {
+	payload, err := JSON(what, path, content)
+	if err != nil {
+		o.log.Error(what+" cannot be written", "error", err.Error())
+		return
+	}
+	o.Put(payload)
+}
+
 // Close tries once more, for about a second, to send what waits.
 func (o *Outbox) Close() {
 	o.stop()
