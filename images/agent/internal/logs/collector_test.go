@@ -31,7 +31,7 @@ func TestALineArrivesWithEverythingThatBelongsToIt(t *testing.T) {
 	pod := w.pod("goapi-1", "goapi")
 	pod.Labels = map[string]string{"tags.datadoghq.com/service": "goapi", "tags.datadoghq.com/env": "meshproof"}
 	w.begin()
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	path := w.log(pod, "goapi")
 	w.write(path, `say "hello" <b>`, "2026-11-21T10:00:00Z stderr F broken")
 	w.got(2)
 	line := w.lines[0]
@@ -64,8 +64,8 @@ func TestAnExcludedContainerStaysOutAndSaysWhy(t *testing.T) {
 	w.settings.Lists.ExcludeLogs = []string{"name:^istio-proxy$"}
 	pod := w.pod("goapi-1", "goapi", "istio-proxy")
 	w.begin()
-	w.write(filepath.Join(w.folder(pod, "istio-proxy"), "0.log"), "secret")
-	w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), "sentinel")
+	w.write(w.log(pod, "istio-proxy"), "secret")
+	w.write(w.log(pod, "goapi"), "sentinel")
 	same(t, w.got(1), []string{"sentinel"})
 	w.end()
 	same(t, w.texts(), []string{"sentinel"})
@@ -82,8 +82,8 @@ func TestWithoutCollectAllOnlyConfiguredContainersAreRead(t *testing.T) {
 	pod := w.pod("goapi-1", "goapi", "other")
 	pod.Annotations["ad.datadoghq.com/goapi.logs"] = `[{"source": "go", "service": "api", "tags": ["a:1"]}]`
 	w.begin()
-	w.write(filepath.Join(w.folder(pod, "other"), "0.log"), "not asked for")
-	w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), "asked for")
+	w.write(w.log(pod, "other"), "not asked for")
+	w.write(w.log(pod, "goapi"), "asked for")
 	same(t, w.got(1), []string{"asked for"})
 	if w.lines[0].DDSource != "go" || w.lines[0].Service != "api" || !strings.Contains(w.lines[0].DDTags, "a:1") {
 		t.Errorf("%+v", w.lines[0])
@@ -102,7 +102,7 @@ func TestAFileOfConfDNamesTheSourceByImage(t *testing.T) {
 	}
 	pod := w.pod("goapi-1", "proxyv2")
 	w.begin()
-	w.write(filepath.Join(w.folder(pod, "proxyv2"), "0.log"), "x")
+	w.write(w.log(pod, "proxyv2"), "x")
 	w.got(1)
 	if w.lines[0].DDSource != "istio" || w.lines[0].Service != "mesh" || !strings.Contains(w.lines[0].DDTags, "a:1,b:2") {
 		t.Errorf("%+v", w.lines[0])
@@ -118,7 +118,7 @@ func TestRules(t *testing.T) {
 		{"type": "exclude_at_match", "name": "e", "pattern": "healthz"},
 		{"type": "mask_sequences", "name": "k", "pattern": "key=\\w+", "replace_placeholder": "key=[masked]"}]}]`
 	w.begin()
-	w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"),
+	w.write(w.log(pod, "goapi"),
 		"2026-11-21T10:00:00Z stdout F 2026-01 panic key=abc", "  at a", "2026-11-21T10:00:00Z stderr F not of it", "  at b",
 		"2026-11-21T10:00:00Z stdout F 2026-02 GET /healthz", "2026-11-21T10:00:00Z stdout F 2026-03 end")
 	w.got(3) // the last message and that of stderr are out after a second
@@ -129,13 +129,11 @@ func TestRules(t *testing.T) {
 
 func TestARestartedContainerHasItsOwnID(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	folder := w.folder(pod, "goapi")
+	w, path := newGoapi(t)
 	w.begin()
-	w.write(filepath.Join(folder, "0.log"), "first")
+	w.write(path, "first")
 	w.got(1)
-	w.write(filepath.Join(folder, "1.log"), "second")
+	w.write(filepath.Join(filepath.Dir(path), "1.log"), "second")
 	time.Sleep(50 * time.Millisecond)
 	w.lock.Lock()
 	status := &w.pods[0].Status.ContainerStatuses[0]
@@ -150,17 +148,15 @@ func TestARestartedContainerHasItsOwnID(t *testing.T) {
 
 func TestADeletedPodIsReadToItsEnd(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	folder := w.folder(pod, "goapi")
+	w, path := newGoapi(t)
 	w.begin()
-	w.write(filepath.Join(folder, "0.log"), "first")
+	w.write(path, "first")
 	w.got(1)
-	w.write(filepath.Join(folder, "0.log"), numbered("last", 0, 500)...)
+	w.write(path, numbered("last", 0, 500)...)
 	w.lock.Lock()
 	w.pods = nil
 	w.lock.Unlock()
-	if err := os.RemoveAll(filepath.Dir(folder)); err != nil {
+	if err := os.RemoveAll(filepath.Dir(filepath.Dir(path))); err != nil {
 		t.Fatal(err)
 	}
 	same(t, w.got(501), append([]string{"first"}, numbered("last", 0, 500)...))
@@ -174,10 +170,8 @@ func TestADeletedPodIsReadToItsEnd(t *testing.T) {
 
 func TestLongLines(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
+	w, path := newGoapi(t)
 	w.begin()
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
 	full := strings.Repeat("a", 64<<10)
 	raw := strings.Repeat("b", 1_000_000) // longer than the limit, in one piece
 	pieces := make([]string, 0, 70)
@@ -210,10 +204,8 @@ func TestLongLines(t *testing.T) {
 
 func TestWhatIsNotCRIIsSentAsItIs(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
+	w, path := newGoapi(t)
 	w.begin()
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
 	w.write(path, "2026-not CRI \xff", "good")
 	same(t, w.got(2), []string{"2026-not CRI \uFFFD", "good"})
 	if status := w.agent.Status().Containers[0]; status.NotCRI != 1 || status.LinesRead != 2 {

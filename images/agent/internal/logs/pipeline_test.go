@@ -1,7 +1,6 @@
 package logs
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -9,13 +8,12 @@ import (
 
 func TestFailuresOfTheIntakeAreOvercome(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w, path := newGoapi(t)
 	w.answer = func(request int) int { // seven of eight fail
 		return []int{500, 429, 503, 404, 408, 502, 500, 0}[request%8]
 	}
-	pod := w.pod("goapi-1", "goapi")
 	w.begin()
-	w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), numbered("line", 0, 5000)...)
+	w.write(path, numbered("line", 0, 5000)...)
 	same(t, w.got(5000), numbered("line", 0, 5000))
 	w.until("the last answer is noted", func() bool { return w.agent.Status().LinesSent == 5000 })
 	if status := w.agent.Status(); status.FailedTries < 20 || status.LinesSent != 5000 || status.LinesDropped != 0 {
@@ -26,15 +24,13 @@ func TestFailuresOfTheIntakeAreOvercome(t *testing.T) {
 func TestRefusedLinesAreDroppedAndCounted(t *testing.T) {
 	t.Parallel()
 	for _, refusal := range []int{400, 401, 403, 413} {
-		w := newWorld(t)
+		w, path := newGoapi(t)
 		w.answer = func(request int) int {
 			if request == 1 {
 				return refusal
 			}
 			return 0
 		}
-		pod := w.pod("goapi-1", "goapi")
-		path := filepath.Join(w.folder(pod, "goapi"), "0.log")
 		w.begin()
 		w.write(path, numbered("lost", 0, 3)...)
 		w.until("they are dropped", func() bool { return w.agent.Status().LinesDropped == 3 })
@@ -49,7 +45,7 @@ func TestRefusedLinesAreDroppedAndCounted(t *testing.T) {
 
 func TestWhatTheIntakeNeverTookIsSentAfterTheRestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w, path := newGoapi(t)
 	down := true
 	w.answer = func(int) int {
 		if down {
@@ -57,9 +53,8 @@ func TestWhatTheIntakeNeverTookIsSentAfterTheRestart(t *testing.T) {
 		}
 		return 0
 	}
-	pod := w.pod("goapi-1", "goapi")
 	w.begin()
-	w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), numbered("line", 0, 3000)...)
+	w.write(path, numbered("line", 0, 3000)...)
 	w.until("it was tried", func() bool { return w.agent.Status().FailedTries > 0 })
 	if why := w.agent.Status().WaitingFor; !strings.Contains(why, "503") {
 		t.Error(why)
@@ -80,12 +75,11 @@ func TestWhatTheIntakeNeverTookIsSentAfterTheRestart(t *testing.T) {
 func TestBatchesHaveAsManyLinesAsTheyAreToldTo(t *testing.T) {
 	t.Parallel()
 	for most, requestsWanted := range map[int]int{1000: 3, 50: 70} {
-		w := newWorld(t)
+		w, path := newGoapi(t)
 		w.settings.Logs.BatchWait = 5 * time.Second // longer than this test waits: only full batches leave
 		w.settings.Logs.BatchLines = most
-		pod := w.pod("goapi-1", "goapi")
 		w.begin()
-		w.write(filepath.Join(w.folder(pod, "goapi"), "0.log"), numbered("line", 0, 3500)...)
+		w.write(path, numbered("line", 0, 3500)...)
 		full := 3500 / most * most
 		w.got(full)
 		w.lock.Lock()
@@ -101,12 +95,10 @@ func TestBatchesHaveAsManyLinesAsTheyAreToldTo(t *testing.T) {
 
 func TestMemoryIsBoundedWhileTheIntakeIsDown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w, path := newGoapi(t)
 	w.answer = func(int) int { return 503 }
-	pod := w.pod("goapi-1", "goapi")
 	w.begin()
 	long := strings.Repeat("x", 30_000)
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
 	lines := make([]string, 1500) // 45 MB
 	for i := range lines {
 		lines[i] = long

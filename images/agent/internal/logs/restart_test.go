@@ -9,9 +9,7 @@ import (
 
 func TestRotationLosesAndDoublesNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.begin()
 	want := []string{"first"}
 	w.write(path, want...)
@@ -27,7 +25,7 @@ func TestRotationLosesAndDoublesNothing(t *testing.T) {
 			time.Sleep(30 * time.Millisecond)
 		}
 		if i > 4 { // the kubelet compresses the older ones, so that inode numbers come back
-			w.write(filepath.Join(w.folder(pod, "goapi"), "x.gz"), "compressed")
+			w.write(filepath.Join(filepath.Dir(path), "x.gz"), "compressed")
 		}
 	}
 	w.write(path, "the end")
@@ -37,10 +35,8 @@ func TestRotationLosesAndDoublesNothing(t *testing.T) {
 
 func TestALateLineInARotatedFileComesBeforeTheNewFile(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
+	w, path := newGoapi(t)
 	w.settled = 500 * time.Millisecond
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
 	w.begin()
 	w.write(path, "early")
 	w.got(1)
@@ -53,9 +49,7 @@ func TestALateLineInARotatedFileComesBeforeTheNewFile(t *testing.T) {
 
 func TestReusedInodesAreOtherFiles(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.begin()
 	var want []string
 	for i := range 8 {
@@ -77,9 +71,7 @@ func TestReusedInodesAreOtherFiles(t *testing.T) {
 
 func TestAStopAndAStartLoseAndDoubleNothing(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	var want []string
 	for i := range 5 {
 		w.begin()
@@ -100,9 +92,7 @@ func TestAStopAndAStartLoseAndDoubleNothing(t *testing.T) {
 
 func TestARotationWhileTheAgentWasDown(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.begin()
 	w.write(path, numbered("line", 0, 10)...)
 	w.got(10)
@@ -118,9 +108,7 @@ func TestARotationWhileTheAgentWasDown(t *testing.T) {
 
 func TestAFileThatWasCompressedWhileTheAgentWasDownIsNotReadTwice(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.begin()
 	w.write(path, numbered("line", 0, 10)...)
 	w.got(10)
@@ -133,9 +121,7 @@ func TestAFileThatWasCompressedWhileTheAgentWasDownIsNotReadTwice(t *testing.T) 
 
 func TestATruncatedFileIsReadFromItsBeginning(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.begin()
 	w.write(path, numbered("before", 0, 10)...)
 	w.got(10)
@@ -155,9 +141,7 @@ func TestATruncatedFileIsReadFromItsBeginning(t *testing.T) {
 
 func TestUnfinishedLinesSurviveARestart(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.begin()
 	w.write(path, "2026-11-21T10:00:00Z stdout P one ", "2026-11-21T10:00:00Z stderr F two", "2026-11-21T10:00:00Z stderr F three")
 	same(t, w.got(2), []string{"two", "three"})
@@ -173,15 +157,13 @@ func TestUnfinishedLinesSurviveARestart(t *testing.T) {
 
 func TestTheFirstStartReadsFromTheBeginningButNoHistory(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	pod := w.pod("goapi-1", "goapi")
-	path := filepath.Join(w.folder(pod, "goapi"), "0.log")
+	w, path := newGoapi(t)
 	w.write(path+".20261121-090000", "history")
 	w.write(path, "still there")
 	w.begin()
 	same(t, w.got(1), []string{"still there"})
 	later := w.pod("goapi-2", "goapi")
-	path = filepath.Join(w.folder(later, "goapi"), "0.log")
+	path = w.log(later, "goapi")
 	w.write(path+".20261121-100000", "rotated at once")
 	w.write(path, "new")
 	same(t, w.got(3), []string{"still there", "rotated at once", "new"})

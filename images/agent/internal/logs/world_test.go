@@ -20,6 +20,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"agentstandin/internal/deliver"
 	"agentstandin/internal/filter"
@@ -83,6 +84,13 @@ func newWorld(t *testing.T) *world {
 		}
 	}
 	return w
+}
+
+// newGoapi is a node with one pod of goapi, and the file that its container logs to.
+func newGoapi(t *testing.T) (w *world, path string) {
+	t.Helper()
+	w = newWorld(t)
+	return w, w.log(w.pod("goapi-1", "goapi"), "goapi")
 }
 
 func (w *world) intake(out http.ResponseWriter, r *http.Request) {
@@ -161,8 +169,7 @@ func (w *world) end() {
 // pod adds a pod with one running container of each name and makes their log folders.
 func (w *world) pod(name string, containers ...string) *corev1.Pod {
 	pod := corev1.Pod{}
-	pod.Name, pod.Namespace, pod.UID = name, "apps", "uid-"+pod.UID
-	pod.UID = "uid-" + pod.UID
+	pod.Name, pod.Namespace, pod.UID = name, "apps", types.UID("uid-"+name)
 	pod.Annotations = map[string]string{}
 	pod.Status.Phase = corev1.PodRunning
 	for _, container := range containers {
@@ -180,6 +187,11 @@ func (w *world) pod(name string, containers ...string) *corev1.Pod {
 
 func (w *world) folder(pod *corev1.Pod, container string) string {
 	return filepath.Join(w.settings.Logs.PodsPath, fmt.Sprintf("%s_%s_%s", pod.Namespace, pod.Name, pod.UID), container)
+}
+
+// log is the file that the container's first run logs to.
+func (w *world) log(pod *corev1.Pod, container string) string {
+	return filepath.Join(w.folder(pod, container), "0.log")
 }
 
 // write appends CRI lines to a file.
