@@ -17,7 +17,7 @@ from meshproof.kube.errors import (
     UnreadableKubeconfig,
     WebhookUnavailable,
 )
-from meshproof.kube.execution import ExecResult
+from meshproof.kube.execution import ExecResult, Executor
 
 __all__ = [
     "FIELD_MANAGER",
@@ -28,6 +28,7 @@ __all__ = [
     "ExecFailed",
     "ExecResult",
     "ExecTimeout",
+    "Executor",
     "Forbidden",
     "NotFound",
     "Rejected",

@@ -7,13 +7,14 @@ import select
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from meshproof.kube.errors import ApiError, ExecFailed, ExecTimeout, Forbidden, Unauthorized
 from meshproof.kube.transport import Transport
 from meshproof.kube.websocket import ChannelSocket, open_channels
+from meshproof.timeouts import Timeouts
 
-__all__ = ["ExecResult", "execute"]
+__all__ = ["ExecResult", "Executor", "execute"]
 
 _STDIN, _STDOUT, _STDERR, _STATUS = range(4)
 _CHUNK = 16 * 1024
@@ -31,6 +32,25 @@ class ExecResult:
     def text(self) -> str:
         """stdout as text."""
         return self.stdout.decode(errors="replace")
+
+
+class Executor(Protocol):
+    """What runs commands in containers: a Cluster, or what stands for it."""
+
+    timeouts: Timeouts
+
+    def execute(
+        self,
+        namespace: str,
+        pod: str,
+        argv: Sequence[str],
+        *,
+        container: str | None = None,
+        stdin: bytes | None = None,
+        timeout: float | None = None,
+    ) -> ExecResult:
+        """See Cluster."""
+        ...
 
 
 def execute(

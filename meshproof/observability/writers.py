@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from threading import Event, Thread
-from typing import Any, Protocol
+from typing import Any
 
 from meshproof.errors import InvalidMeasurement
-from meshproof.kube import Cluster, ClusterError, ExecResult
+from meshproof.kube import Cluster, ClusterError, Executor
 from meshproof.manifests import Manifest
 from meshproof.observability.sentinels import Stream
 from meshproof.stack import RUN_LABEL
@@ -19,7 +19,6 @@ __all__ = [
     "CONTAINER",
     "IMAGE",
     "NODE_LOGS",
-    "Executor",
     "Steady",
     "Writer",
     "all_at_once",
@@ -41,23 +40,6 @@ _RATE = 20
 
 
 Temporary = Callable[[Sequence[Manifest]], AbstractContextManager[object]]
-
-
-class Executor(Protocol):
-    """What a writer needs of a kube.Cluster."""
-
-    def execute(
-        self,
-        namespace: str,
-        pod: str,
-        argv: Sequence[str],
-        *,
-        container: str | None = None,
-        stdin: bytes | None = None,
-        timeout: float | None = None,
-    ) -> ExecResult:
-        """See kube.Cluster."""
-        ...
 
 
 def writer_pod(

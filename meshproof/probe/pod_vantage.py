@@ -5,41 +5,20 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
 
 from meshproof.errors import InvalidMeasurement
-from meshproof.kube import ClusterError, ExecResult
+from meshproof.kube import ClusterError, Executor
 from meshproof.probe.curl import CurlFailed, batches, outcomes, script
 from meshproof.probe.outcome import Outcome
 from meshproof.probe.request import Request
-from meshproof.timeouts import Timeouts
 
-__all__ = ["SETPRIV", "SIDECAR_USER", "Executor", "PodVantage"]
+__all__ = ["SETPRIV", "SIDECAR_USER", "PodVantage"]
 
 SIDECAR_USER = 1337
 """The user of Istio's sidecar: iptables lets its traffic leave the pod as it is, past the sidecar."""
 
 SETPRIV = ("setpriv", "--reuid={user}", "--regid={user}", "--clear-groups", "--")
 """Debian's way to run a program as another user. Needs root in the container."""
-
-
-class Executor(Protocol):
-    """What a vantage needs of a kube.Cluster."""
-
-    timeouts: Timeouts
-
-    def execute(
-        self,
-        namespace: str,
-        pod: str,
-        argv: Sequence[str],
-        *,
-        container: str | None = None,
-        stdin: bytes | None = None,
-        timeout: float | None = None,
-    ) -> ExecResult:
-        """See kube.Cluster."""
-        ...
 
 
 class PodVantage:

@@ -14,6 +14,7 @@ from meshproof.kube import ExecFailed, ExecResult
 from meshproof.observability.agent_settings import with_variable
 from meshproof.observability.sentinels import Stream, sentinels_in
 from meshproof.observability.writers import Writer, all_at_once, writer_pod, writing
+from meshproof.timeouts import Timeouts
 
 
 @dataclass
@@ -23,6 +24,7 @@ class LocalPod:
     output: str
     failure: Exception | None = None
     calls: list[str] = field(default_factory=list)
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
     def execute(self, namespace, pod, argv, *, container=None, stdin=None, timeout=None):
         if self.failure:

@@ -9,28 +9,16 @@ import pytest
 from servers import answer, closed_port, echo, hang, listening, reset
 
 from meshproof.errors import InvalidMeasurement
-from meshproof.kube import ExecFailed, ExecResult, ExecTimeout
+from meshproof.kube import ExecFailed, ExecResult, ExecTimeout, Executor
 from meshproof.probe import SIDECAR_USER, Answered, PodVantage, Refused, Request
 from meshproof.probe.curl import batches, script
 from meshproof.timeouts import Timeouts
 
 
-class Machine(Protocol):
+class Machine(Executor, Protocol):
     """The fixture `this_machine`."""
 
-    timeouts: Timeouts
     commands: list[Sequence[str]]
-
-    def execute(
-        self,
-        namespace: str,
-        pod: str,
-        argv: Sequence[str],
-        *,
-        container: str | None = None,
-        stdin: bytes | None = None,
-        timeout: float | None = None,
-    ) -> ExecResult: ...
 
 
 class BrokenPod:
