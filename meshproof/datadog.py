@@ -18,7 +18,7 @@ from meshproof.files import fixtures_folder
 from meshproof.intake.backend import Backend, LogLine, Span
 from meshproof.intake.client import IntakeControl
 from meshproof.intake.pipeline_api import remove_pipelines, set_pipelines
-from meshproof.keys import Keys
+from meshproof.keys import Keys, site_of
 from meshproof.kube import Cluster
 from meshproof.manifests import load_manifests
 from meshproof.mesh import Mesh
@@ -113,7 +113,7 @@ def keys_for(settings: Settings) -> Keys:
     if settings.datadog is DatadogChoice.INTAKE:
         return Keys.minted()
     keys = Keys.of_environment(os.environ)
-    backend = Backend.of_saas(os.environ)
+    backend = Backend.of_saas(keys, site_of(os.environ))
     try:
         backend.validate()
     finally:
@@ -128,7 +128,7 @@ def log_pipelines() -> list[dict[str, Any]]:
 
 
 @contextmanager
-def own_log_pipelines(settings: Settings, *, stay: bool) -> Iterator[None]:
+def own_log_pipelines(settings: Settings, keys: Keys, *, stay: bool) -> Iterator[None]:
     """Our log pipelines in Datadog for the length of the block, or for good if they are to `stay`.
 
     The embedded intake has them from its ConfigMap: nothing is done then.
@@ -136,7 +136,7 @@ def own_log_pipelines(settings: Settings, *, stay: bool) -> Iterator[None]:
     if settings.datadog is DatadogChoice.INTAKE:
         yield
         return
-    backend = Backend.of_saas(os.environ)
+    backend = Backend.of_saas(keys, site_of(os.environ))
     try:
         set_pipelines(backend, log_pipelines())
         yield
@@ -154,7 +154,7 @@ def watching(mesh: Mesh) -> Iterator[Datadog]:
     """
     mode = mesh.settings.datadog
     if mode is DatadogChoice.SAAS:
-        backend = Backend.of_saas(os.environ)
+        backend = Backend.of_saas(Keys.of_environment(os.environ), site_of(os.environ))
         try:
             yield Datadog(mesh, backend, mode, None, mesh.began)
         finally:

@@ -1,4 +1,4 @@
-"""Datadog's two keys, which never show in a repr, a log, a report or a process list."""
+"""Where Datadog is, and its two keys, which never show in a repr, a log, a report or a process list."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from dataclasses import dataclass, field
 
 from meshproof.errors import UsageError
 
-__all__ = ["Keys"]
+__all__ = ["SITE", "Keys", "site_of"]
+
+SITE = "datadoghq.com"
+"""Datadog's own default of DD_SITE."""
+
+
+def site_of(environment: Mapping[str, str]) -> str:
+    """DD_SITE, or the default."""
+    return environment.get("DD_SITE", "").strip() or SITE
 
 
 @dataclass(frozen=True)

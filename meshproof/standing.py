@@ -15,7 +15,7 @@ from meshproof.bed.lifecycle import Bed
 from meshproof.datadog import keys_for, own_log_pipelines
 from meshproof.errors import UsageError
 from meshproof.files import data_root
-from meshproof.keys import Keys
+from meshproof.keys import Keys, site_of
 from meshproof.kube import Cluster, ClusterUnreachable
 from meshproof.mesh import Mesh
 from meshproof.prove.leftovers import mend_leftovers
@@ -87,7 +87,7 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
             installed = set_up(context, timeline)
             if settings.keep_cluster and bed.created:
                 lifecycle.lend(settings, bed)
-            with own_log_pipelines(settings, stay=settings.keep_cluster):
+            with own_log_pipelines(settings, keys, stay=settings.keep_cluster):
                 yield Mesh(settings, bed, cluster, installed, session_id)
         finally:
             if bed.borrowed and not settings.keep_cluster:
@@ -139,7 +139,7 @@ def _context(settings: Settings, bed: Bed, cluster: Cluster, keys: Keys, timelin
         ingress_node=bool(cluster.list("Node", labels="meshproof.dev/ingress=true")),
         kube_context=bed.context,
         keys=keys,
-        datadog_site=os.environ.get("DD_SITE") or "datadoghq.com",
+        datadog_site=site_of(os.environ),
     )
 
 

@@ -135,13 +135,11 @@ class Backend:
         return cls(configuration, **options)
 
     @classmethod
-    def of_saas(cls, environment: Mapping[str, str], **options: Any) -> Backend:
-        """Datadog itself, with DD_API_KEY, DD_APP_KEY and DD_SITE of `environment`.
+    def of_saas(cls, keys: Keys, site: str, **options: Any) -> Backend:
+        """Datadog itself, at `site`, such as datadoghq.eu. Call `validate` before anything is created.
 
-        Raises UsageError for what is missing, before any request. Call `validate` before anything is created.
+        Raises UsageError for a site that Datadog does not have, before any request.
         """
-        keys = Keys.of_environment(environment)
-        site = environment.get("DD_SITE") or "datadoghq.com"
         configuration = _Configuration()
         try:
             configuration.server_variables["site"] = site

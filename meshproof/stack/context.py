@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from meshproof.files import fixtures_folder
-from meshproof.keys import Keys
+from meshproof.keys import SITE, Keys
 from meshproof.kube import Cluster, UnknownKind
 from meshproof.manifests import Manifest, load_manifests
 from meshproof.settings import Settings
@@ -43,7 +43,7 @@ class StackContext:
     kube_context: str | None = None
     keys: Keys = field(default_factory=Keys.minted)
     """For the Secret that the agents and the intake read."""
-    datadog_site: str = "datadoghq.com"
+    datadog_site: str = SITE
     """Where agents send when the backend is Datadog itself."""
     istio_overlays: tuple[Path, ...] = ()
     """Further IstioOperator files, laid over the others in this order."""

@@ -16,7 +16,7 @@ from meshproof.datadog import Datadog, keys_for
 from meshproof.errors import InvalidMeasurement, MeshproofError, UsageError
 from meshproof.intake.backend import Backend
 from meshproof.intake.client import IntakeControl
-from meshproof.keys import Keys
+from meshproof.keys import SITE, Keys, site_of
 from meshproof.settings import DatadogChoice, load_settings
 from meshproof.timeouts import Timeouts
 
@@ -118,6 +118,20 @@ def test_the_intake_gets_keys_of_its_own(monkeypatch: pytest.MonkeyPatch) -> Non
     assert PLANTED not in (keys.api, keys.application)
 
 
+def test_the_site_is_the_users_or_datadogs_own() -> None:
+    assert site_of({"DD_SITE": " datadoghq.eu "}) == "datadoghq.eu"
+    assert site_of({"DD_SITE": ""}) == site_of({}) == SITE
+
+
+@pytest.mark.parametrize(
+    ("environment", "named"),
+    [({}, "DD_API_KEY and DD_APP_KEY"), ({"DD_API_KEY": "a", "DD_APP_KEY": " "}, "DD_APP_KEY")],
+)
+def test_keys_that_are_missing_are_named(environment: dict[str, str], named: str) -> None:
+    with pytest.raises(UsageError, match=rf"needs {named}\n"):
+        Keys.of_environment(environment)
+
+
 def test_without_keys_nothing_begins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DD_API_KEY", raising=False)
     monkeypatch.setenv("DD_APP_KEY", "b")
@@ -129,9 +143,11 @@ def test_a_wrong_key_is_refused_before_anything_begins(intake: Intake, monkeypat
     """Datadog itself is stood in for by an intake with another key."""
     monkeypatch.setenv("DD_API_KEY", PLANTED)
     monkeypatch.setenv("DD_APP_KEY", "b")
+    monkeypatch.delenv("DD_SITE", raising=False)
 
-    def of_saas(environment: Any) -> Backend:
-        return Backend.of_intake(intake.url, environment["DD_API_KEY"])
+    def of_saas(keys: Keys, site: str) -> Backend:
+        assert site == SITE
+        return Backend.of_intake(intake.url, keys.api)
 
     monkeypatch.setattr(module.Backend, "of_saas", of_saas)
     with pytest.raises(UsageError, match="does not accept the API key") as refused:

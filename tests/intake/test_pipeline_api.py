@@ -12,9 +12,11 @@ from meshproof.datadog import log_pipelines, own_log_pipelines
 from meshproof.errors import MeshproofError
 from meshproof.intake.backend import Backend
 from meshproof.intake.pipeline_api import remove_pipelines, set_pipelines
+from meshproof.keys import Keys
 from meshproof.settings import load_settings
 
 SHIPPED = log_pipelines()
+KEYS = Keys("api", "application")
 
 
 def there(intake: Intake) -> dict[str, str]:
@@ -54,10 +56,10 @@ def test_datadog_itself_gets_them_for_as_long_as_the_mesh_stands(
     own_intake: Intake, monkeypatch: pytest.MonkeyPatch, stay: bool
 ) -> None:
     """Datadog itself is stood in for by the intake."""
-    of_saas = lambda _: Backend.of_intake(own_intake.url, own_intake.settings.key)  # noqa: E731
+    of_saas = lambda *_: Backend.of_intake(own_intake.url, own_intake.settings.key)  # noqa: E731
     monkeypatch.setattr(datadog.Backend, "of_saas", of_saas)
-    with own_log_pipelines(load_settings(), stay=False):
+    with own_log_pipelines(load_settings(), KEYS, stay=False):
         assert there(own_intake) == {}, "the embedded intake has them already"
-    with own_log_pipelines(load_settings(datadog="saas"), stay=stay):
+    with own_log_pipelines(load_settings(datadog="saas"), KEYS, stay=stay):
         assert set(there(own_intake)) == {it["name"] for it in SHIPPED}
     assert bool(there(own_intake)) is stay
