@@ -22,7 +22,6 @@ from meshproof.intake.times import milliseconds_of
 __all__ = ["control_routes"]
 
 _PIPELINES = "/api/v1/logs/config/pipelines"
-_SETTLE_SECONDS = 30.0
 _LARGEST_PAGE = 1000
 
 
@@ -63,7 +62,7 @@ def control_routes(store: Store, faults: Faults) -> list[Route]:
 
 
 def _documents(store: Store, asked: dict[str, str]) -> dict[str, Any]:
-    store.settle(_SETTLE_SECONDS)
+    store.settle()
     now = int(time.time() * 1000)
     start, end = milliseconds_of(asked.get("from") or "0", now), milliseconds_of(asked.get("to") or "now", now)
     window = Window(asked.get("query", ""), start, end)
@@ -103,7 +102,7 @@ def _pipeline_routes(store: Store) -> list[Route]:
 
     async def _set(definitions: Callable[[], list[dict[str, Any]]]) -> None:
         # Logs that were accepted before keep the pipelines of their time.
-        await to_thread.run_sync(store.settle, _SETTLE_SECONDS)
+        await to_thread.run_sync(store.settle)
         await to_thread.run_sync(lambda: store.set_pipelines(definitions()))
 
     return [

@@ -13,7 +13,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from meshproof.intake.bodies import expand
-from meshproof.intake.rejections import malformed, too_large
+from meshproof.intake.rejections import at_most, malformed
 from meshproof.intake.rows import tag_text
 from meshproof.intake.wire import message
 
@@ -71,7 +71,7 @@ def _manifests(content: bytes, holder: str, most: int) -> list[Document]:
     if holder == "Wrapped":
         content = message("Wrapped").FromString(content).inner
     packed = message("Items5").FromString(content).items
-    _at_most(len(packed), most)
+    at_most(most, len(packed), "items")
     documents = []
     for item in packed:
         manifest = message("Manifest").FromString(item)
@@ -91,7 +91,7 @@ def _manifest_name(text: str) -> str:
 
 def _items(content: bytes, kind: str, holder: str, item_type: str, most: int) -> list[Document]:
     held = message(holder).FromString(content)
-    _at_most(len(held.items), most)
+    at_most(most, len(held.items), "items")
     host = getattr(held, "host_name", "") or getattr(held, "other_host_name", "")
     return [_item(kind, host, message(item_type).FromString(packed)) for packed in held.items]
 
@@ -160,7 +160,7 @@ def process_reply(interval: int = 2) -> bytes:
 def json_documents(kind: str, parsed: Any, most: int) -> list[Document]:
     """One document for each object of a JSON array, or one for an object; an empty object, a probe, gives none."""
     items = parsed if isinstance(parsed, list) else [parsed] if parsed else []
-    _at_most(len(items), most)
+    at_most(most, len(items), "items")
     documents: list[Document] = []
     for item in items:
         if not isinstance(item, dict):
@@ -185,8 +185,3 @@ def raw_document(kind: str, body: bytes, content_type: str, kept: int) -> Docume
     """A payload that is kept as it is, at most `kept` bytes of it."""
     content = {"bytes": len(body), "content_type": content_type, "body": body[:kept].decode(errors="backslashreplace")}
     return kind, "", "", "", json.dumps(content)
-
-
-def _at_most(count: int, most: int) -> None:
-    if count > most:
-        raise too_large(f"more than {most} items in one payload")

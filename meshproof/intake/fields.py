@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from meshproof.intake.index import Index, quoted
 
-__all__ = ["Field", "Fields"]
+__all__ = ["FREE_TEXT", "IDENTIFIERS", "Field", "Fields"]
 
 _RESERVED = {
     "spans": {

@@ -23,9 +23,9 @@ import numpy as np
 from meshproof.intake.limits import Limits
 from meshproof.intake.rows import LOG_COLUMNS, SPAN_COLUMNS, EventRows, Value
 
-__all__ = ["METRIC_COLUMNS", "Batch", "Index"]
+__all__ = ["Batch", "Index", "quoted"]
 
-METRIC_COLUMNS = {
+_METRIC_COLUMNS = {
     "timestamp": "BIGINT",  # seconds
     "metric": "VARCHAR",
     "type": "VARCHAR",
@@ -58,7 +58,7 @@ _DOCUMENT_COLUMNS = {
 _TABLES = {
     "spans": SPAN_COLUMNS,
     "logs": LOG_COLUMNS,
-    "metrics": METRIC_COLUMNS,
+    "metrics": _METRIC_COLUMNS,
     "sketches": _SKETCH_COLUMNS,
     "documents": _DOCUMENT_COLUMNS,
 }

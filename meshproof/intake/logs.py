@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from meshproof.intake.attributes import flattened
-from meshproof.intake.rejections import malformed, too_large
+from meshproof.intake.rejections import at_most, malformed, too_large
 from meshproof.intake.rows import EventRows, tag_text
 
-__all__ = ["Log", "check_logs", "decode_logs", "loaded_json", "parse_json", "status_word"]
+__all__ = ["Log", "check_logs", "decode_logs", "loaded_json", "milliseconds", "parse_json", "status_word"]
 
 _RESERVED = frozenset({"message", "status", "timestamp", "hostname", "service", "ddsource", "ddtags"})
 _MOST_BRACKETS = 2_000_000
@@ -124,8 +124,7 @@ def _items(body: bytes, content_type: str, most: int) -> list[dict[str, Any]]:
         parsed = [parsed] if parsed else []
     if not isinstance(parsed, list):
         raise malformed("logs: neither an object nor an array")
-    if len(parsed) > most:
-        raise too_large(f"more than {most} lines in one payload")
+    at_most(most, len(parsed), "lines")
     items = [item if isinstance(item, dict) else {"message": item} for item in parsed]
     if any(not isinstance(item["message"], str) for item in items if len(item) == 1 and "message" in item):
         raise malformed("logs: a line that is neither an object nor a text")

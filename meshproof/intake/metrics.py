@@ -10,7 +10,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from meshproof.intake.logs import parse_json
-from meshproof.intake.rejections import malformed, too_large
+from meshproof.intake.rejections import at_most, malformed
 from meshproof.intake.rows import tag_text
 from meshproof.intake.sketches import agent_bins
 from meshproof.intake.wire import message
@@ -40,7 +40,7 @@ def series_v2(body: bytes, content_type: str, most: int) -> list[Row]:
             tags = [*series.tags, *(f"{it.type}:{it.name}" for it in resources if it.type != "host")]
             kind = _TYPES[series.type] if series.type < len(_TYPES) and series.type > 0 else "gauge"
             text = tag_text(tags)
-            _at_most(len(rows) + len(series.points), most)
+            at_most(most, len(rows) + len(series.points), "points")
             for packed_point in series.points:
                 point = message("MetricPoint").FromString(packed_point)
                 if math.isfinite(point.value) and abs(point.timestamp) < _LARGEST_TIME:
@@ -65,7 +65,7 @@ def _json_series(body: bytes, most: int, pair: Any) -> list[Row]:
             kind = _TYPES[kind] if isinstance(kind, int) and 0 < kind < len(_TYPES) else str(kind)
             tags = tag_text([str(tag) for tag in series.get("tags") or []])
             points = series.get("points") or []
-            _at_most(len(rows) + len(points), most)
+            at_most(most, len(rows) + len(points), "points")
             for point in points:
                 timestamp, value = pair(point)
                 if isinstance(value, list):  # a distribution point
@@ -89,7 +89,7 @@ def sketches(body: bytes, most: int) -> list[Row]:
         for packed in message("SketchPayload").FromString(body).sketches:
             sketch = message("Sketch").FromString(packed)
             text = tag_text(sketch.tags)
-            _at_most(len(rows) + len(sketch.dogsketches), most)
+            at_most(most, len(rows) + len(sketch.dogsketches), "points")
             for packed_part in sketch.dogsketches:
                 part = message("Dogsketch").FromString(packed_part)
                 figures = (float(part.count), part.sum, part.min, part.max)
@@ -107,8 +107,3 @@ def sketch_rows(timestamp: int, metric: str, tags: str, bins: list[tuple[float, 
     total = sum(weight for _, weight in bins)
     weighted = sum(value * weight for value, weight in bins)
     return (timestamp, metric, "", tags, total, weighted, min(values), max(values), json.dumps(bins))
-
-
-def _at_most(count: int, most: int) -> None:
-    if count > most:
-        raise too_large(f"more than {most} points in one payload")

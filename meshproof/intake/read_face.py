@@ -24,7 +24,6 @@ __all__ = ["body_of", "read_routes"]
 
 _LARGEST_REQUEST = 1024 * 1024
 _LARGEST_PAGE = 1000
-_SETTLE_SECONDS = 30.0
 _SORTS = {"timestamp": False, "-timestamp": True}
 
 
@@ -68,7 +67,7 @@ def _answered(
     store: Store, asked: Mapping[str, Any], answer: Callable[[Store, Mapping[str, Any]], dict[str, Any]]
 ) -> Response:
     began = time.monotonic()
-    store.settle(_SETTLE_SECONDS)
+    store.settle()
     try:
         content = answer(store, asked)
     except (AttributeError, TypeError, KeyError, ValueError, OverflowError) as error:

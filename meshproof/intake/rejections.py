@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Rejected", "malformed", "too_large"]
+__all__ = ["Rejected", "at_most", "malformed", "too_large"]
 
 
 class Rejected(Exception):
@@ -21,3 +21,9 @@ def malformed(detail: object) -> Rejected:
 
 def too_large(detail: str) -> Rejected:
     return Rejected(413, "too_large", detail)
+
+
+def at_most(most: int, count: int, what: str) -> None:
+    """Raises Rejected (413) for a payload that holds more than `most` of something."""
+    if count > most:
+        raise too_large(f"more than {most} {what} in one payload")

@@ -98,7 +98,7 @@ def _attributes(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: int(it) if isinstance(it, float) and it.is_integer() else it for name, it in found.items()}
 
 
-def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     """`http.url` as `{"http": {"url": ...}}`; a name under one that has a value of its own stays dotted."""
     tree: dict[str, Any] = {}
     for name in sorted(flat):
@@ -120,7 +120,7 @@ def _tags(row: Mapping[str, Any]) -> list[str]:
 
 def _span(row: dict[str, Any]) -> dict[str, Any]:
     flat = _attributes(row)
-    custom = nested(flat)
+    custom = _nested(flat)
     custom["duration"] = row["duration"]
     high = row["trace_high"]
     tags = _tags(row) + [f"{name}:{row[name]}" for name in ("env", "host", "service") if row[name]]

@@ -45,7 +45,7 @@ class IntakeSettings:
 
     folder: Path
     host: str = "127.0.0.1"
-    port: int = 8125
+    port: int = 8080
     key: str = field(default_factory=lambda: secrets.token_hex(16), repr=False)
     limits: Limits = field(default_factory=Limits)
     pipelines: Sequence[dict[str, Any]] | None = None

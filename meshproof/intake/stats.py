@@ -48,7 +48,7 @@ def stats_rows(body: bytes, most: int) -> tuple[list[Row], list[Row]]:
                     _group(group, start, interval, host, common, metrics, sketches)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError, DecodeError) as error:
         raise malformed(f"stats: {type(error).__name__} {error}") from error
-    except (msgpack.exceptions.UnpackException, msgpack.exceptions.OutOfData) as error:
+    except msgpack.exceptions.UnpackException as error:
         raise malformed(f"stats: {type(error).__name__} {error}") from error
     return metrics, sketches
 

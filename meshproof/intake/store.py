@@ -37,6 +37,7 @@ _READ_BYTES = 4 * 1024 * 1024
 _ROWS_OF_A_COMMIT = 20_000
 _ROWS_OF_A_SMALL_COMMIT = 4_000  # senders that come back do not wait long for its end
 _RETRY_SECONDS = 1.0
+_SETTLE_SECONDS = 30.0
 # Not the payload's fault: a full disk, no memory. It may pass, so the payload is tried again.
 _PASSING = (OSError, MemoryError, sqlite3.Error, duckdb.IOException, duckdb.OutOfMemoryException)
 
@@ -185,7 +186,7 @@ class Store:
             self._changed.notify_all()
         self._journal.remove_until(number)
 
-    def settle(self, timeout: float) -> None:
+    def settle(self, timeout: float = _SETTLE_SECONDS) -> None:
         """Wait until everything accepted up to now is searchable. Raises Rejected (503) when it takes longer."""
         with self._changed:
             goal = self._accepted

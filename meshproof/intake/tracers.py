@@ -7,7 +7,7 @@ from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 
-from meshproof.intake.rejections import malformed, too_large
+from meshproof.intake.rejections import at_most, malformed
 from meshproof.intake.rows import EventRows
 
 __all__ = ["check_tracer_traces", "decode_tracer_traces"]
@@ -32,14 +32,13 @@ def decode_tracer_traces(body: bytes, received: int, most: int, into: EventRows)
         )
         first = len(into.fixed)
         for trace in traces:
-            if len(into.fixed) - first + len(trace) > most:
-                raise too_large(f"more than {most} spans in one payload")
+            at_most(most, len(into.fixed) - first + len(trace), "spans")
             high = next((int(it["meta"]["_dd.p.tid"], 16) for it in trace if "_dd.p.tid" in (it.get("meta") or {})), 0)
             for span in trace:
                 _span(span, high & _UNSIGNED, received, into)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise malformed(f"traces: {type(error).__name__} {error}") from error
-    except (msgpack.exceptions.UnpackException, msgpack.exceptions.OutOfData) as error:
+    except msgpack.exceptions.UnpackException as error:
         raise malformed(f"traces: {type(error).__name__} {error}") from error
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from google.protobuf.message import DecodeError
 
-from meshproof.intake.rejections import malformed, too_large
+from meshproof.intake.rejections import at_most, malformed, too_large
 from meshproof.intake.rows import EventRows, Value, tag_text
 from meshproof.intake.wire import message
 
@@ -46,7 +46,8 @@ def check_traces(body: bytes, most: int) -> int:
         for packed in payload.tracer_payloads:
             for chunk in _TracerPayload.FromString(packed).chunks:
                 packed_spans = _TraceChunk.FromString(chunk).spans
-                spans = _within(spans + len(packed_spans) + 1, most) - 1
+                spans += len(packed_spans)
+                at_most(most, spans, "spans")
                 for span in packed_spans:
                     _Span.FromString(span)
         for packed in payload.idx_tracer_payloads:
@@ -55,18 +56,13 @@ def check_traces(body: bytes, most: int) -> int:
                 raise too_large(f"more than {_MOST_STRINGS} strings in one payload")
             for chunk in tracer.chunks:
                 packed_spans = _IdxTraceChunk.FromString(chunk).spans
-                spans = _within(spans + len(packed_spans) + 1, most) - 1
+                spans += len(packed_spans)
+                at_most(most, spans, "spans")
                 for span in packed_spans:
                     _IdxSpan.FromString(span)
     except DecodeError as error:
         raise malformed(error) from error
     return spans
-
-
-def _within(count: int, most: int) -> int:
-    if count > most + 1:
-        raise too_large(f"more than {most} spans in one payload")
-    return count
 
 
 def decode_traces(body: bytes, received: int, into: EventRows) -> None:

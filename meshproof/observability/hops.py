@@ -28,7 +28,7 @@ __all__ = [
     "told",
 ]
 
-PROXY_SPAN = "envoy.proxy"
+_PROXY_SPAN = "envoy.proxy"
 # values.pilot.env.PILOT_SPAWN_UPSTREAM_SPAN_FOR_GATEWAY, on by default since this version of Istio.
 _TWO_SPANS_SINCE = (1, 28)
 
@@ -96,7 +96,7 @@ def gateway_spans(istio: str) -> int:
 
 def direction(span: Span) -> Direction | None:
     """Which side of a hop a span is; None for a span that is no proxy's, or that chose no cluster."""
-    if span.name != PROXY_SPAN:
+    if span.name != _PROXY_SPAN:
         return None
     cluster = str(span.attributes.get("upstream_cluster") or "")
     return next((side for side in Direction if cluster.startswith(side.value)), None)

@@ -12,7 +12,7 @@ from meshproof.verdict.split import SplitJudgement, SplitPromise, at_looks, judg
 
 __all__ = ["Tracing", "forced", "is_decided", "judge_share", "tracings"]
 
-KEEP = "2"
+_KEEP = "2"
 """Datadog's sampling priority "the user wants this trace"."""
 
 
@@ -38,7 +38,7 @@ def forced(request: Request, trace_id: int, parent_id: int) -> dict[str, str]:
         **request.headers,
         "x-datadog-trace-id": str(trace_id),
         "x-datadog-parent-id": str(parent_id),
-        "x-datadog-sampling-priority": KEEP,
+        "x-datadog-sampling-priority": _KEEP,
     }
 
 
