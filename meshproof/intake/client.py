@@ -49,11 +49,19 @@ class IntakeControl:
     @contextmanager
     def faults(self, *faults: Mapping[str, Any], seed: int | None = None) -> Iterator[None]:
         """Faults for the length of the block, such as {"path": "/api/v2/logs", "status": 500, "times": 3}."""
-        self._asked("PUT", "/meshproof/faults", json={"faults": list(faults), "seed": seed})
+        self.inject(*faults, seed=seed)
         try:
             yield
         finally:
-            self._asked("DELETE", "/meshproof/faults")
+            self.calm()
+
+    def inject(self, *faults: Mapping[str, Any], seed: int | None = None) -> None:
+        """Switch on exactly these faults, until `calm`."""
+        self._asked("PUT", "/meshproof/faults", json={"faults": list(faults), "seed": seed})
+
+    def calm(self) -> None:
+        """Switch off every fault and every rate limit, whoever switched them on."""
+        self._asked("DELETE", "/meshproof/faults")
 
     def _asked(self, method: str, path: str, **options: Any) -> Any:
         try:

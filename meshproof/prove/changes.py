@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Literal
 
@@ -63,7 +63,7 @@ class Restart(_Undo):
 
 
 class Calm(_Undo):
-    """Switch the faults of the intake off."""
+    """Switch the faults of the intake off. How, `undo` is told: they are not the cluster's."""
 
     do: Literal["calm"] = "calm"
 
@@ -82,7 +82,7 @@ def planned(cluster: Cluster, mutant: Mutant) -> list[Undo]:
 
 
 def perform(cluster: Cluster, step: Step) -> None:
-    """Do one step, without waiting for its effect. `faults` are not the cluster's: see proving."""
+    """Do one step, without waiting for its effect. `faults` are not the cluster's: see faults.py."""
     if step.delete is not None:
         _delete(cluster, step.delete)
     elif (overlay := _overlay(cluster, step)) is not None:
@@ -100,8 +100,11 @@ def perform(cluster: Cluster, step: Step) -> None:
             cluster.delete_object("Pod", name, step.end.namespace, "v1", wait=False)
 
 
-def undo(cluster: Cluster, steps: Sequence[Undo]) -> None:
-    """Undo the steps, last one first, and restart at the very end. May be repeated."""
+def undo(cluster: Cluster, steps: Sequence[Undo], calm: Callable[[], None]) -> None:
+    """Undo the steps, last one first, and restart at the very end. May be repeated.
+
+    `calm` switches the faults of the intake off; it is called when a step had switched some on.
+    """
     for step in reversed(steps):
         if isinstance(step, Create):
             if cluster.get(*_address(reference_of(step.manifest))) is None:
@@ -113,6 +116,8 @@ def undo(cluster: Cluster, steps: Sequence[Undo]) -> None:
         elif isinstance(step, Run):
             with suppress(MeshproofError):  # undone already, or its pods are new ones
                 _run(cluster, step.command)
+        elif isinstance(step, Calm):
+            calm()
     for step in steps:
         if isinstance(step, Restart):
             _restart(cluster, step.reference)

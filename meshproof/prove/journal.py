@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
@@ -30,15 +30,15 @@ def mutant_in_force(cluster: Cluster) -> str | None:
     return _data(cluster).get("mutant")
 
 
-def mend(cluster: Cluster) -> str | None:
+def mend(cluster: Cluster, calm: Callable[[], None]) -> str | None:
     """Undo what a run that was killed had broken; the mutant's name, or None when nothing was.
 
-    Does not wait for the effect.
+    `calm` switches the faults of the intake off. Does not wait for the effect.
     """
     data = _data(cluster)
     if "mutant" not in data:
         return None
-    undo(cluster, undos.validate_json(data["undo"]))
+    undo(cluster, undos.validate_json(data["undo"]), calm)
     end(cluster)
     return data["mutant"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meshproof.mesh import Mesh
 from meshproof.prove import journal
+from meshproof.prove.faults import calm
 from meshproof.prove.notes import mend_noted
 from meshproof.prove.settling import settled
 from meshproof.timeline import Timeline
@@ -25,5 +26,5 @@ def mend_leftovers(mesh: Mesh, timeline: Timeline) -> None:
         return
     with timeline.step("mend", group="stack") as step:
         step.note(f"mutant {mutant} was left in force by a killed run")
-        journal.mend(mesh.cluster)
+        journal.mend(mesh.cluster, lambda: calm(mesh))
         settled(mesh)

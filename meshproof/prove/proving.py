@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from meshproof.datadog import watching
 from meshproof.errors import MeshproofError
 from meshproof.mesh import Mesh
 from meshproof.prove import journal
 from meshproof.prove.changes import perform, planned, touched, undo
+from meshproof.prove.faults import calm, inject
 from meshproof.prove.inner import collected, run_tests
 from meshproof.prove.matrix import Row, judge, unproven
 from meshproof.prove.mutants import Mutant, filled
@@ -83,24 +83,21 @@ def _in_force(mesh: Mesh, mutant: Mutant, tell: Tell) -> Iterator[None]:
     before = generations(mesh)
     journal.begin(cluster, mutant.name, steps)
     try:
-        with ExitStack() as faults:
-            tell(mutant.name, "breaking")
-            for step in mutant.steps:
-                if step.faults is not None:
-                    watched = faults.enter_context(watching(mesh))
-                    assert watched.intake is not None, "faults are the embedded intake's"
-                    faults.enter_context(watched.intake.faults(*step.faults))
-                else:
-                    perform(cluster, step)
-            if mutant.settles != "at once":
-                tell(mutant.name, "waiting until it is in force")
-                wait_until_seen(mesh, touched(mutant), before)
-                settled(mesh, rolled_out=mutant.settles == "rolled out")
-            yield
+        tell(mutant.name, "breaking")
+        for step in mutant.steps:
+            if step.faults is not None:
+                inject(mesh, step.faults)
+            else:
+                perform(cluster, step)
+        if mutant.settles != "at once":
+            tell(mutant.name, "waiting until it is in force")
+            wait_until_seen(mesh, touched(mutant), before)
+            settled(mesh, rolled_out=mutant.settles == "rolled out")
+        yield
     finally:
         tell(mutant.name, "mending")
         broken = generations(mesh)
-        undo(cluster, steps)
+        undo(cluster, steps, lambda: calm(mesh))
         wait_until_seen(mesh, touched(mutant), broken)
         settled(mesh)
         journal.end(cluster)

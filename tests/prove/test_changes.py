@@ -45,6 +45,10 @@ def mutant(*steps: dict[str, Any]) -> Mutant:
     return Mutant.model_validate({"name": "m", "breaks": "It.", "property": "mtls", "steps": [*steps], "fails": fails})
 
 
+def nothing_to_calm() -> None:
+    raise AssertionError("no step switched faults on")
+
+
 EXTRA = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "extra", "namespace": "shop"}}
 STEPS = {
     "delete": {"delete": REFERENCE},
@@ -84,9 +88,9 @@ def test_every_step_changes_something_and_can_be_undone(small: SmallCluster, clu
     assert state(small) == before, "planning changed something"
     perform(cluster, broken.steps[0])
     assert state(small) != before
-    undo(cluster, steps)
+    undo(cluster, steps, nothing_to_calm)
     assert state(small) == before
-    undo(cluster, steps)
+    undo(cluster, steps, nothing_to_calm)
     assert state(small) == before, "undoing twice is not the same as once"
 
 
@@ -97,10 +101,10 @@ def test_what_a_killed_run_broke_is_mended_from_the_note_in_the_cluster(small: S
     for step in broken.steps[1:]:
         perform(cluster, step)
     assert journal.mutant_in_force(cluster) == "m"
-    assert journal.mend(cluster) == "m"
+    assert journal.mend(cluster, nothing_to_calm) == "m"
     assert state(small) == before
     assert journal.mutant_in_force(cluster) is None
-    assert journal.mend(cluster) is None
+    assert journal.mend(cluster, nothing_to_calm) is None
 
 
 def test_a_step_about_what_is_not_there_is_refused_before_anything_is_done(cluster: Cluster) -> None:

@@ -1,0 +1,43 @@
+"""Faults of the embedded intake: a mutant switches them on, and whoever mends it switches them off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from meshproof.datadog import watching
+from meshproof.errors import UsageError
+from meshproof.mesh import Mesh
+from meshproof.waiting import eventually
+
+__all__ = ["calm", "inject"]
+
+
+def inject(mesh: Mesh, faults: Sequence[Mapping[str, Any]]) -> None:
+    """Switch on exactly these faults; they stay on until `calm`.
+
+    Raises UsageError where Datadog itself is asked, MeshproofError when the intake does not take them.
+    """
+    with watching(mesh) as datadog:
+        if datadog.intake is None:
+            raise UsageError(
+                "a mutant asks for faults of the embedded intake, and there is none",
+                seen=f"--datadog {datadog.mode.value}",
+                remedy="leave the mutant out, or use --datadog intake",
+            )
+        datadog.intake.inject(*faults)
+
+
+def calm(mesh: Mesh) -> None:
+    """Switch all faults off, whoever switched them on; an intake that is not ready yet is waited for.
+
+    Raises StateNotReached.
+    """
+
+    def switched_off() -> bool:
+        with watching(mesh) as datadog:
+            if datadog.intake is not None:
+                datadog.intake.calm()
+        return True
+
+    eventually(switched_off, timeout=mesh.timeouts.rollout, what="the faults of the intake are off", every=1.0)
