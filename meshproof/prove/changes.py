@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
@@ -16,7 +17,7 @@ from meshproof.manifests import Manifest
 from meshproof.prove.mutants import Command, Mutant, Pods, Reference, Step
 from meshproof.stack.overlay import lay_over
 
-__all__ = ["Undo", "difference", "perform", "planned", "undo", "undos"]
+__all__ = ["Undo", "difference", "perform", "planned", "touched", "undo", "undos"]
 
 _GIVEN_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 _RESTARTED = "meshproof.dev/restarted-at"
@@ -85,10 +86,8 @@ def perform(cluster: Cluster, step: Step) -> None:
     """Do one step, without waiting for its effect. `faults` are not the cluster's: see faults.py."""
     if step.delete is not None:
         _delete(cluster, step.delete)
-    elif (overlay := _overlay(cluster, step)) is not None:
-        reference = reference_of(overlay)
-        before = _found(cluster, reference)
-        _patch(cluster, reference, difference(before, lay_over([before], [overlay])[0]))
+    elif (change := _changed(cluster, step)) is not None:
+        _patch(cluster, change.reference, difference(change.before, change.after))
     elif step.apply is not None:
         cluster.apply(step.apply)
     elif step.restart is not None:
@@ -164,10 +163,8 @@ def touched(mutant: Mutant) -> Iterator[Reference]:
 def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
     if step.delete is not None:
         yield Create(manifest=_own_part(_found(cluster, step.delete)))
-    elif (overlay := _overlay(cluster, step)) is not None:
-        reference = reference_of(overlay)
-        before = _found(cluster, reference)
-        yield Patch(reference=reference, patch=difference(lay_over([before], [overlay])[0], before))
+    elif (change := _changed(cluster, step)) is not None:
+        yield Patch(reference=change.reference, patch=difference(change.after, change.before))
     elif step.apply is not None:
         for manifest in step.apply:
             reference = reference_of(manifest)
@@ -185,6 +182,25 @@ def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
         yield Run(command=step.run.model_copy(update={"argv": step.run.undo, "undo": None}))
     elif step.faults is not None:
         yield Calm()
+
+
+@dataclass(frozen=True)
+class _Change:
+    """One object, as it is and as a step would have it."""
+
+    reference: Reference
+    before: Manifest
+    after: Manifest
+
+
+def _changed(cluster: Cluster, step: Step) -> _Change | None:
+    """What an overlay or a substitution makes of its object; None for steps of other kinds."""
+    overlay = _overlay(cluster, step)
+    if overlay is None:
+        return None
+    reference = reference_of(overlay)
+    before = _found(cluster, reference)
+    return _Change(reference, before, lay_over([before], [overlay])[0])
 
 
 def _overlay(cluster: Cluster, step: Step) -> Manifest | None:
