@@ -10,15 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
-from rich.table import Table
-from rich.text import Text
 
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.mesh import Mesh
-from meshproof.prove.matrix import Mark, Row
+from meshproof.prove.matrix import Row
 from meshproof.prove.mutants import Mutant, load_mutants
 from meshproof.prove.proving import prove, unproven_tests
+from meshproof.prove.told import picture, told
 from meshproof.report.files import point_latest
 from meshproof.settings import Settings
 from meshproof.standing import standing
@@ -26,15 +25,6 @@ from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 
 __all__ = ["run_proof"]
-
-_STYLES = {
-    Mark.CAUGHT: "green",
-    Mark.GREEN: "dim",
-    Mark.OTHER_REASON: "bold yellow",
-    Mark.MISSED: "bold red",
-    Mark.COLLATERAL: "bold magenta",
-    Mark.NOT_RUN: "bold red",
-}
 
 
 def run_proof(settings: Settings, names: Sequence[str], console: Console) -> bool:
@@ -57,70 +47,29 @@ def run_proof(settings: Settings, names: Sequence[str], console: Console) -> boo
         _write(mesh, rows, unproven)
     finally:
         setup.__exit__(None, None, None)
-    for line in _told(rows, unproven):
+    for line in told(rows, unproven):
         console.print(line, highlight=False, soft_wrap=True)
-    console.print(f"matrix: {mesh.reports / 'prove.json'}", highlight=False)
+    console.print(f"matrix: {mesh.reports / 'prove.json'}", highlight=False, markup=False)
     return all(row.holds for row in rows)
 
 
 def _tried(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, console: Console) -> list[Row]:
     rows: list[Row] = []
     doing: dict[str, str] = {}
-
-    def picture() -> Table:
-        table = Table(title=f"mutants: {len(rows)} of {len(mutants)}", title_justify="left", box=None)
-        for column in ("mutant", "property", "", "s"):
-            table.add_column(column, justify="right" if column == "s" else "left")
-        for row in rows:
-            marks = Text(" ").join(_counted(row))
-            table.add_row(row.mutant, row.area, marks, f"{row.seconds:.0f}")
-        for name, what in doing.items():
-            table.add_row(name, "", Text(what, style="cyan"), "")
-        return table
-
     with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as screen:
 
         def tell(name: str, what: str) -> None:
             doing.clear()
             doing[name] = what
-            screen.update(picture())
+            screen.update(picture(rows, len(mutants), doing))
 
         for row in prove(mesh, mutants, suites, tell):
             doing.clear()
             rows.append(row)
-            screen.update(picture())
+            screen.update(picture(rows, len(mutants), doing))
             if not console.is_terminal:
                 console.print(f"{row.mutant}: {'caught' if row.holds else 'NOT as it had to be'}, {row.seconds:.0f} s")
     return rows
-
-
-def _counted(row: Row) -> list[Text]:
-    counts = {mark: sum(cell.mark is mark for cell in row.cells) for mark in Mark}
-    texts = [Text(f"{count} {mark.value}", style=_STYLES[mark]) for mark, count in counts.items() if count]
-    if row.problem:
-        texts.append(Text(row.problem.splitlines()[0][:80], style="bold red"))
-    return texts
-
-
-def _told(rows: Sequence[Row], unproven: Sequence[str]) -> list[str]:
-    lines: list[str] = []
-    for row in rows:
-        if row.holds:
-            continue
-        lines.append(f"[bold]{row.mutant}[/] ({row.breaks})")
-        if row.problem:
-            lines.append(f"  {row.problem}")
-        for cell in row.cells:
-            if cell.mark not in (Mark.CAUGHT, Mark.GREEN):
-                wanted = f", had to say: {cell.wanted}" if cell.wanted else ""
-                reason = " ".join(cell.reason.split())[:300]
-                lines.append(f"  {cell.mark.value}: {cell.test.replace('[', chr(92) + '[')}: {reason}{wanted}")
-    caught = sum(row.holds for row in rows)
-    lines.append(f"{caught} of {len(rows)} mutants caught for the reason that each had to give")
-    if unproven:
-        lines.append(f"unproven, since no mutant makes them fail: {len(unproven)} tests")
-        lines += [f"  {test}" for test in unproven]
-    return lines
 
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:

@@ -1,0 +1,69 @@
+"""What a proof says on the screen: a line a mutant while it runs, and what was not as it had to be at its end.
+
+Reasons, node ids and the words of mutants are foreign text: they never pass through rich's markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rich.table import Table
+from rich.text import Text
+
+from meshproof.prove.matrix import Cell, Mark, Row
+
+__all__ = ["counted", "picture", "told"]
+
+_STYLES = {
+    Mark.CAUGHT: "green",
+    Mark.GREEN: "dim",
+    Mark.OTHER_REASON: "bold yellow",
+    Mark.MISSED: "bold red",
+    Mark.COLLATERAL: "bold magenta",
+    Mark.NOT_RUN: "bold red",
+}
+_LONGEST = 300
+
+
+def picture(rows: Sequence[Row], number: int, doing: Mapping[str, str]) -> Table:
+    """The rows so far, of `number` in all, and what is being done now to which mutant."""
+    table = Table(title=f"mutants: {len(rows)} of {number}", title_justify="left", box=None)
+    for column in ("mutant", "property", "", "s"):
+        table.add_column(column, justify="right" if column == "s" else "left")
+    for row in rows:
+        table.add_row(row.mutant, row.area, counted(row), f"{row.seconds:.0f}")
+    for name, what in doing.items():
+        table.add_row(name, "", Text(what, style="cyan"), "")
+    return table
+
+
+def counted(row: Row) -> Text:
+    """How many cells of a row have which mark, and its problem, if it has one."""
+    counts = {mark: sum(cell.mark is mark for cell in row.cells) for mark in Mark}
+    texts = [Text(f"{count} {mark.value}", style=_STYLES[mark]) for mark, count in counts.items() if count]
+    if row.problem:
+        texts.append(Text(row.problem.splitlines()[0][:80], style="bold red"))
+    return Text(" ").join(texts)
+
+
+def told(rows: Sequence[Row], unproven: Sequence[str]) -> Iterator[Text]:
+    """The lines at the end: the rows that do not hold, with why, and the tests that no mutant makes fail."""
+    for row in rows:
+        if row.holds:
+            continue
+        yield Text.assemble((row.mutant, "bold"), f" ({row.breaks})")
+        if row.problem:
+            yield Text(f"  {row.problem}")
+        for cell in row.cells:
+            if cell.mark not in (Mark.CAUGHT, Mark.GREEN):
+                yield Text(f"  {_words(cell)}")
+    caught = sum(row.holds for row in rows)
+    yield Text(f"{caught} of {len(rows)} mutants caught for the reason that each had to give")
+    if unproven:
+        yield Text(f"unproven, since no mutant makes them fail: {len(unproven)} tests")
+        yield from (Text(f"  {test}") for test in unproven)
+
+
+def _words(cell: Cell) -> str:
+    wanted = f", had to say: {cell.wanted}" if cell.wanted else ""
+    return f"{cell.mark.value}: {cell.test}: {' '.join(cell.reason.split())[:_LONGEST]}{wanted}"
