@@ -186,9 +186,7 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was proven, what was not and why, and where to read more."""
     run = config.stash.get(_RUN, None)
-    if run is None or run.mesh is None:
-        return
-    if run.given:
+    if run is None or run.mesh is None or run.given:
         return
     from meshproof.report.page import write_report  # takes a while to load
 

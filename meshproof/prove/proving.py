@@ -36,9 +36,7 @@ Tell = Callable[[str, str], None]
 """Called with a mutant's name and what is being done."""
 
 
-def prove(
-    mesh: Mesh, mutants: Sequence[Mutant], suites: Path, tell: Tell = lambda _name, _doing: None
-) -> Iterator[Row]:
+def prove(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, tell: Tell) -> Iterator[Row]:
     """Try the mutants one after the other; each row is given as soon as its mesh is mended again.
 
     Raises MeshproofError when the mesh is not well before the first, or cannot be mended: nothing more is told then.
