@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest, write_timeline
 from meshproof.report.recorder import promise_of, reason_of, verdict_of
-from meshproof.report.results import CheckResult, Results
+from meshproof.report.results import CheckResult, Ending, Results
 from meshproof.report.summary import summary_lines
 from meshproof.settings import Settings, load_settings
 from meshproof.standing import standing
@@ -36,6 +36,19 @@ _OPTIONS = (
 )
 
 
+@dataclass(eq=False)
+class Given:
+    """A plugin object for a session on a mesh that stands already: `pytest.main(..., plugins=[Given(mesh)])`.
+
+    `results` fill up while the session runs. Failures that `expects` knows, by node id, verdict and reason, are not
+    diagnosed: they are on purpose, and each diagnosis costs a second or two.
+    """
+
+    mesh: Mesh
+    results: Results = field(default_factory=Results)
+    expects: Callable[[str, Ending, str], bool] = lambda _node, _verdict, _reason: False
+
+
 @dataclass
 class _Run:
     """What this pytest session knows of its run."""
@@ -44,7 +57,7 @@ class _Run:
     timeline: Timeline = field(default_factory=Timeline)
     results: Results = field(default_factory=Results)
     mesh: Mesh | None = None
-    given: bool = False
+    given: Given | None = None
     """The mesh was there before this session, and outlives it."""
     diagnosed: int = 0
 
@@ -76,23 +89,12 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
 
 
-@dataclass(eq=False)
-class Given:
-    """A plugin object for a session on a mesh that stands already: `pytest.main(..., plugins=[Given(mesh)])`.
-
-    `results` fill up while the session runs.
-    """
-
-    mesh: Mesh
-    results: Results = field(default_factory=Results)
-
-
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; bad ones end the session with exit code 2 before anything is created."""
     for plugin in config.pluginmanager.get_plugins():
         if isinstance(plugin, Given):
-            config.stash[_RUN] = _Run(plugin.mesh.settings, results=plugin.results, mesh=plugin.mesh, given=True)
+            config.stash[_RUN] = _Run(plugin.mesh.settings, results=plugin.results, mesh=plugin.mesh, given=plugin)
             return
     try:
         settings = load_settings(**{name: config.getoption(name, default=None) for name in _OPTIONS})
@@ -111,8 +113,8 @@ def settings(request: pytest.FixtureRequest) -> Settings:
 def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     """The mesh under test, standing: created, taken over or borrowed, as the options say."""
     run = request.config.stash[_RUN]
-    if run.given and run.mesh is not None:
-        yield run.mesh
+    if run.given is not None:
+        yield run.given.mesh
         return
     capture = request.config.pluginmanager.getplugin("capturemanager")
     terminate_like_interrupt()
@@ -160,14 +162,15 @@ def pytest_runtest_makereport(
     verdict = verdict_of(report, error)
     report.user_properties.append(("verdict", verdict.value))
     kept = item.stash.get(_EVIDENCE, Evidence())
+    reason = reason_of(report, error)
     folder = None
-    if verdict in (Verdict.VIOLATE, Verdict.INVALID) and run.diagnosed < diagnostics.LIMIT:
+    on_purpose = run.given is not None and run.given.expects(item.nodeid, verdict, reason)
+    if verdict in (Verdict.VIOLATE, Verdict.INVALID) and not on_purpose and run.diagnosed < diagnostics.LIMIT:
         run.diagnosed += 1
         folder = run.folder / "diagnostics" / re.sub(r"[^\w.-]+", "-", item.name)
         diagnostics.collect(run.mesh.cluster, MESH_NAMESPACES, folder, {"network": as_plain(run.mesh.bed.network)})
         report.sections.append(("diagnostics", str(folder)))
-    reason = reason_of(report, error)
-    if not run.given:
+    if run.given is None:
         kept.write_files(run.folder)
     run.results.checks.append(
         CheckResult(
@@ -186,7 +189,7 @@ def pytest_runtest_makereport(
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say what was proven, what was not and why, and where to read more."""
     run = config.stash.get(_RUN, None)
-    if run is None or run.mesh is None or run.given:
+    if run is None or run.mesh is None or run.given is not None:
         return
     from meshproof.report.page import write_report  # takes a while to load
 

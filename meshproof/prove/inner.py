@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 from meshproof.errors import MeshproofError
 from meshproof.mesh import Mesh
 from meshproof.plugin import Given
-from meshproof.report.results import CheckResult
+from meshproof.report.results import CheckResult, Ending
 
 __all__ = ["collected", "run_tests"]
 
@@ -19,12 +19,20 @@ __all__ = ["collected", "run_tests"]
 _QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 
 
-def run_tests(mesh: Mesh, suites: Path, tests: Sequence[str], log: Path) -> list[CheckResult]:
+def run_tests(
+    mesh: Mesh,
+    suites: Path,
+    tests: Sequence[str],
+    log: Path,
+    expects: Callable[[str, Ending, str], bool] = lambda _node, _verdict, _reason: False,
+) -> list[CheckResult]:
     """The results of test functions ("test_x.py::test_y"); pytest's own words go to `log`.
+
+    Failures that `expects` knows, by node id, verdict and reason, are on purpose and not diagnosed.
 
     Raises MeshproofError when a test is not there, KeyboardInterrupt when one was interrupted.
     """
-    given = Given(mesh)
+    given = Given(mesh, expects=expects)
     code = _pytest([str(suites / test) for test in tests], log, given)
     if code is pytest.ExitCode.INTERRUPTED:
         raise KeyboardInterrupt

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from meshproof.prove.mutants import Mutant
-from meshproof.report.results import CheckResult, LeftOut
+from meshproof.report.results import CheckResult, Ending, LeftOut
 from meshproof.verdict import Verdict
 
-__all__ = ["Cell", "Mark", "Row", "judge", "unproven"]
+__all__ = ["Cell", "Mark", "Row", "is_expected", "judge", "unproven"]
 
 
 class Mark(StrEnum):
@@ -69,7 +69,7 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
         if not found:
             cells.append(Cell(expectation.test, Mark.NOT_RUN, "", wanted=expectation.because))
         for check in found:
-            mark = _mark(check, expectation.because)
+            mark = _mark(check.verdict, check.reason, expectation.because)
             cells.append(Cell(_short(check.check), mark, check.verdict.value, check.reason, expectation.because))
     for check in checks:
         if check.check in told:
@@ -84,18 +84,27 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
     return tuple(cells)
 
 
+def is_expected(mutant: Mutant, node: str, verdict: Ending, reason: str) -> bool:
+    """Whether a test ended, under this mutant, as the mutant says that it has to fail."""
+    return any(
+        _mark(verdict, reason, expectation.because) is Mark.CAUGHT
+        for expectation in mutant.fails
+        if _is(expectation.test, node)
+    )
+
+
 def unproven(rows: Iterable[Row], tests: Iterable[str]) -> list[str]:
     """The test functions, of all those given, that no mutant made fail for the right reason."""
     caught = {cell.test.partition("[")[0] for row in rows for cell in row.cells if cell.mark is Mark.CAUGHT}
     return sorted({_short(test).partition("[")[0] for test in tests} - caught)
 
 
-def _mark(check: CheckResult, because: str) -> Mark:
-    if check.verdict in (Verdict.CONFORM, LeftOut.NOT_PROVEN):
+def _mark(verdict: Ending, reason: str, because: str) -> Mark:
+    if verdict in (Verdict.CONFORM, LeftOut.NOT_PROVEN):
         return Mark.MISSED
     wants_invalid = because.startswith("INVALID")
-    right_end = (check.verdict is Verdict.INVALID) == wants_invalid
-    return Mark.CAUGHT if right_end and re.search(because, check.reason, re.DOTALL) else Mark.OTHER_REASON
+    right_end = (verdict is Verdict.INVALID) == wants_invalid
+    return Mark.CAUGHT if right_end and re.search(because, reason, re.DOTALL) else Mark.OTHER_REASON
 
 
 def _short(node: str) -> str:

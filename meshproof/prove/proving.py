@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from meshproof.errors import MeshproofError
@@ -15,7 +16,7 @@ from meshproof.prove import journal
 from meshproof.prove.changes import perform, planned, touched, undo
 from meshproof.prove.faults import calm, inject
 from meshproof.prove.inner import collected, run_tests
-from meshproof.prove.matrix import Row, judge, unproven
+from meshproof.prove.matrix import Row, is_expected, judge, unproven
 from meshproof.prove.mutants import Mutant, filled
 from meshproof.prove.settling import generations, settled, wait_until_seen
 from meshproof.report.results import CheckResult, LeftOut
@@ -63,7 +64,8 @@ def _try(mesh: Mesh, mutant: Mutant, suites: Path, tell: Tell) -> Row:
     try:
         with _in_force(mesh, mutant, tell):
             tell(mutant.name, "testing")
-            checks = run_tests(_impatient(_session(mesh, mutant.name)), suites, mutant.tests, log)
+            session = _impatient(_session(mesh, mutant.name))
+            checks = run_tests(session, suites, mutant.tests, log, partial(is_expected, mutant))
             row = replace(row, cells=judge(mutant, checks))
     except MeshproofError as error:
         row = replace(row, problem=str(error))

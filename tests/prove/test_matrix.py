@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshproof.prove.matrix import Cell, Mark, Row, judge, unproven
+from meshproof.prove.matrix import Cell, Mark, Row, is_expected, judge, unproven
 from meshproof.prove.mutants import Mutant
 from meshproof.report.results import CheckResult, LeftOut
 from meshproof.verdict import Verdict
@@ -90,3 +90,13 @@ def test_what_no_mutant_makes_fail_is_unproven() -> None:
     tests = ["suites/test_mtls.py::test_0[a]", "suites/test_mtls.py::test_0[b]", "suites/test_mtls.py::test_1"]
     assert unproven([row(Mark.CAUGHT, Mark.MISSED)], tests) == ["test_mtls.py::test_1"]
     assert unproven([], tests) == ["test_mtls.py::test_0", "test_mtls.py::test_1"]
+
+
+def test_only_the_failure_that_a_mutant_names_is_on_purpose() -> None:
+    one = mutant([{**REFUSED, "test": "test_mtls.py::test_refused[a]"}])
+    node = "suites/test_mtls.py::test_refused[a]"
+    assert is_expected(one, node, Verdict.VIOLATE, "plaintext was answered")
+    assert not is_expected(one, node, Verdict.VIOLATE, "no pod")
+    assert not is_expected(one, node, Verdict.INVALID, "plaintext was answered")
+    assert not is_expected(one, node.replace("[a]", "[b]"), Verdict.VIOLATE, "plaintext was answered")
+    assert not is_expected(one, node, Verdict.CONFORM, "")
