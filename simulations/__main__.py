@@ -18,7 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 
-from simulations import canary, independence, split
+from simulations import canary, independence, nights, split
 from simulations.peers import peer_lines
 from simulations.promises import Measured
 
@@ -31,6 +31,8 @@ PARTS: tuple[tuple[str, Part], ...] = (
     ("a wrong split: caught", split.biased),
     ("a right split: certified", split.certified),
     ("a split that drifts: caught", split.drifting),
+    ("many nights, A/A: false alarms", nights.good_nights),
+    ("many nights of a small bias: caught", nights.biased_nights),
     ("independence, A/A: false alarms", independence.independent),
     ("independence: caught", independence.dependent),
     ("the canary, A/A", canary.same),
