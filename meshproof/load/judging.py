@@ -167,8 +167,7 @@ def _split(rows: Rows, load: Load, promise: SplitPromise, broken: Sequence[Broke
 def _broken(rows: Rows, conditions: Conditions, missing: Sequence[str], load: Load) -> tuple[Broken, ...]:
     broken = list(broken_preconditions(conditions))
     if missing:
-        detail = f"the last rows of {', '.join(missing)} never came, so some requests are not accounted for"
-        broken.append(Broken(Reason.UNATTRIBUTED, detail))
+        broken.append(Broken(Reason.INCOMPLETE, f"the last rows of {', '.join(missing)} never came"))
     if load.revision:
         # A proxy that fails a request before it has a route sets no header.
         other = int(np.count_nonzero((rows.revision != load.revision) & (rows.status != 0)))

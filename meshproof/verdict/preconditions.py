@@ -18,6 +18,7 @@ class Reason(StrEnum):
     """Why there is no verdict."""
 
     NOT_SETTLED = "configuration not settled"
+    INCOMPLETE = "requests not accounted for"
     UNATTRIBUTED = "too many unattributed requests"
     UNPUNCTUAL = "late or dropped starts"
     SATURATED = "client CPU saturated"

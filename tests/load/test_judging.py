@@ -58,7 +58,7 @@ def test_the_cap_ends_a_run_without_a_verdict() -> None:
         (made(4_000), Conditions(4_000, dropped=50), (), {}, "late or dropped"),
         (made(4_000), Conditions(4_000, cpu=0.9), (), {}, "CPU saturated"),
         (made(4_000), Conditions(4_000, unsettled=("gateway",)), (), {}, "not settled: gateway"),
-        (made(4_000), FINE, ("worker-1",), {}, "worker-1 never came"),
+        (made(4_000), FINE, ("worker-1",), {}, "not accounted for: the last rows of worker-1 never came"),
         (made(4_000, silent=0.02), FINE, (), {}, "unattributed"),
         (made(4_000, revision="old"), FINE, (), {"revision": "new"}, "4000 of 4000 answers do not carry"),
         (Rows.of([]), Conditions(0), (), {}, "no request was answered"),
