@@ -71,7 +71,7 @@ def _documents(entry: Entry, body: bytes, limits: Limits) -> list[documents.Docu
     match entry.kind:
         case "frame":
             return documents.frame_documents(body, limits.expanded, limits.items)
-        case "check_run" | "metadata":
+        case "check_run" | "event" | "metadata":
             return documents.json_documents(entry.kind, _without_secrets(body), limits.items)
         case "intake":
             return _events_or_metadata(body, limits)

@@ -24,6 +24,7 @@ __all__ = ["body_of", "read_routes"]
 
 _LARGEST_REQUEST = 1024 * 1024
 _LARGEST_PAGE = 1000
+_DAY = 86_400
 _SORTS = {"timestamp": False, "-timestamp": True}
 
 
@@ -47,6 +48,7 @@ def read_routes(store: Store) -> list[Route]:
         route("/api/v2/logs/analytics/aggregate", "POST", _aggregate_logs),
         route("/api/v1/query", "GET", _query_v1),
         route("/api/v2/query/timeseries", "POST", _query_v2),
+        route("/api/v1/events", "GET", _list_events),
     ]
 
 
@@ -139,6 +141,36 @@ def _aggregate_logs(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "data": {"buckets": [{"by": it.by, "computes": it.computes} for it in buckets]},
         "meta": _meta(store, "logs"),
+    }
+
+
+def _list_events(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """Events of a stretch of time (seconds since 1970), the newest first; `tags` have to be there all together."""
+    end = int(asked.get("end") or time.time())
+    start = int(asked.get("start") or end - _DAY)
+    wanted = {tag.strip() for tag in str(asked.get("tags") or "").split(",") if tag.strip()}
+    found = events(
+        store.index,
+        "documents",
+        Window("kind:event", start * 1000, end * 1000 + 999),
+        limit=_LARGEST_PAGE,
+        cursor=None,
+        newest_first=True,
+    )
+    return {"events": [_event(row) for row in found.rows if wanted <= set(row["tags"])]}
+
+
+def _event(row: Mapping[str, Any]) -> dict[str, Any]:
+    """As Datadog lists it. Agents name some fields in another way than the API does."""
+    sent: Mapping[str, Any] = row["content"]
+    told = (sent.get("date_happened"), sent.get("timestamp"), milliseconds_of(row["received"], 0) // 1000)
+    return {
+        "title": str(sent.get("title") or sent.get("msg_title") or ""),
+        "text": str(sent.get("text") or sent.get("msg_text") or ""),
+        "date_happened": next(moment for moment in told if isinstance(moment, int) and moment > 0),
+        "host": str(row["host"]),
+        "tags": row["tags"],
+        **{name: sent[name] for name in ("alert_type", "priority", "source_type_name") if sent.get(name)},
     }
 
 

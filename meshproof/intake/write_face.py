@@ -28,6 +28,7 @@ KINDS: dict[str, str] = {
     "/api/v2/series": "series_v2",
     "/api/beta/sketches": "sketches",
     "/api/v1/check_run": "check_run",
+    "/api/v1/events": "event",
     "/intake": "intake",
     "/api/v1/metadata": "metadata",
     "/api/v2/host_metadata": "metadata",

@@ -47,6 +47,7 @@ def valid_payloads() -> dict[str, bytes]:
         "series_v2": message("MetricPayload")(series=[series.SerializeToString()]).SerializeToString(),
         "sketches": message("SketchPayload")(sketches=[b"\x0a\x01m\x3a\x02\x08\x05"]).SerializeToString(),
         "check_run": b'[{"check": "c"}]',
+        "event": b'{"title": "t", "text": "x"}',
         "intake": b'{"events": {"k": [{"title": "t"}]}}',
         "metadata": b'{"hostname": "h"}',
         "frame": frame(51, zstandard.compress(volume), encoding=2),

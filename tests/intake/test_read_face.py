@@ -7,7 +7,9 @@ import time
 import pytest
 from datadog_api_client import exceptions
 from datadog_api_client.v1.api.authentication_api import AuthenticationApi
+from datadog_api_client.v1.api.events_api import EventsApi
 from datadog_api_client.v1.api.metrics_api import MetricsApi as MetricsApiV1
+from datadog_api_client.v1.model.event_create_request import EventCreateRequest
 from datadog_api_client.v2.api.logs_api import LogsApi
 from datadog_api_client.v2.api.metrics_api import MetricsApi
 from datadog_api_client.v2.api.spans_api import SpansApi
@@ -228,3 +230,29 @@ def test_a_bad_search_is_refused(intake, parameters):
 )
 def test_a_request_of_another_shape_is_refused(intake, content):
     assert intake.http.post("/api/v2/spans/events/search", content=content).status_code == 400
+
+
+def test_posted_events_are_listed_by_time_and_tags(intake, mark):
+    now = int(time.time())
+    with intake.api() as client:
+        api = EventsApi(client)
+        for number, more in enumerate(({"alert_type": "error"}, {"date_happened": now - 60})):
+            tags = [f"mark:{mark}", f"number:{number}"]
+            api.create_event(EventCreateRequest(title=f"event {number}", text="it came", tags=tags, **more))
+        both = api.list_events(start=now - 5, end=now + 60, tags=f"mark:{mark}").events
+        (one,) = api.list_events(start=now - 5, end=now + 60, tags=f"mark:{mark},number:0").events
+        assert not api.list_events(start=now - 900, end=now - 600, tags=f"mark:{mark}").events
+    assert [event.title for event in both] == ["event 1", "event 0"]
+    assert both[0].date_happened == now - 60
+    assert (one.text, str(one.alert_type), sorted(one.tags)) == ("it came", "error", [f"mark:{mark}", "number:0"])
+
+
+def test_an_event_with_an_odd_time_does_not_hide_the_others(intake, mark):
+    for odd in ("never", -1, None, {"a": 1}):
+        intake.http.post("/api/v1/events", json={"title": mark, "text": "x", "date_happened": odd, "tags": [mark]})
+    now = int(time.time())
+    found = intake.http.get("/api/v1/events", params={"start": now - 60, "end": now + 60, "tags": mark}).json()[
+        "events"
+    ]
+    assert len(found) == 4
+    assert all(abs(event["date_happened"] - now) < 60 for event in found)

@@ -106,6 +106,14 @@ def test_check_runs_are_documents(intake, mark):
     assert (run["host"], run["tags"], run["content"]["status"]) == ("node-1", ["a:b"], 0)
 
 
+def test_posted_events_are_documents_without_the_key(intake, mark):
+    body = {"title": mark, "text": "what came of it", "tags": ["a:b"], "api_key": "secret"}
+    assert intake.http.post("/api/v1/events", json=body).json()["status"] == "ok"
+    (event,) = documents(intake, f"kind:event name:{mark}")
+    assert (event["tags"], event["content"]["text"]) == (["a:b"], "what came of it")
+    assert "secret" not in str(event)
+
+
 def test_events_and_metadata_are_told_apart_and_the_key_is_removed(intake, mark):
     events = {"apiKey": "secret", "events": {"kubernetes": [{"title": mark, "host": "n"}]}, "internalHostname": "n"}
     metadata = {"apiKey": "secret", "internalHostname": "n", "uuid": mark}
