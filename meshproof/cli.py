@@ -145,16 +145,28 @@ def report(
         tuple[str, str] | None, typer.Option(help="Say what changed between two runs instead.", metavar="A B")
     ] = None,
     reports: Annotated[str | None, typer.Option(help="Where the runs are.", metavar="FOLDER")] = None,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send it to Datadog (DD_API_KEY), or to a kept cluster's intake.")
+    ] = False,
 ) -> None:
     """Make a run's page and report.json again from what it left, and print the page's path."""
     from meshproof.report import rebuilt  # its libraries are slow to load
 
-    folder = load_settings(reports=reports).reports
+    settings = load_settings(reports=reports)
+    folder = settings.reports
     if compare is not None:
         for line in rebuilt.compared(folder, *compare):
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
-    print(rebuilt.page_of(folder, run))
+    page = rebuilt.page_of(folder, run)
+    print(page)
+    if send:
+        from meshproof import sending
+
+        sending.expect_recent(page.parent)
+        to_account = sending.has_account()
+        sent = sending.send_to_account(page.parent) if to_account else sending.send_to_kept(page.parent, settings)
+        console.print(str(sent), highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True}, add_help_option=False)

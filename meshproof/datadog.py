@@ -26,7 +26,7 @@ from meshproof.probe.inventory import Pod, pods
 from meshproof.settings import DatadogChoice, ImageChoice, Settings
 from meshproof.waiting import StateNotReached, eventually
 
-__all__ = ["DATADOG", "ENV", "Datadog", "keys_for", "log_pipelines", "own_log_pipelines", "watching"]
+__all__ = ["DATADOG", "ENV", "Datadog", "intake_of", "keys_for", "log_pipelines", "own_log_pipelines", "watching"]
 
 DATADOG = "datadog"
 """The namespace of the operator, the agents and the intake; also the name of the DatadogAgent."""
@@ -160,9 +160,7 @@ def watching(mesh: Mesh) -> Iterator[Datadog]:
         finally:
             backend.close()
         return
-    keys = _stored_keys(mesh.cluster)
-    pod = mesh.a_pod(DATADOG, "intake")
-    with mesh.cluster.forward(DATADOG, pod.name, _INTAKE_PORT) as address:
+    with intake_of(mesh.cluster) as (address, keys):
         backend = Backend.of_intake(f"http://{address}", keys.api)
         control = IntakeControl(f"http://{address}", keys.api)
         try:
@@ -170,6 +168,20 @@ def watching(mesh: Mesh) -> Iterator[Datadog]:
         finally:
             control.close()
             backend.close()
+
+
+@contextmanager
+def intake_of(cluster: Cluster) -> Iterator[tuple[str, Keys]]:
+    """The address of a cluster's intake, host and port, and its keys, for the length of the block.
+
+    Raises InvalidMeasurement when none runs there.
+    """
+    keys = _stored_keys(cluster)
+    ready = [pod for pod in pods(cluster, DATADOG, {"app": "intake"}) if pod.is_ready]
+    if not ready:
+        raise InvalidMeasurement(f"no pod of {DATADOG}/intake is ready")
+    with cluster.forward(DATADOG, ready[0].name, _INTAKE_PORT) as address:
+        yield address, keys
 
 
 def _stored_keys(cluster: Cluster) -> Keys:

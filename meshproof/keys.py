@@ -41,3 +41,14 @@ class Keys:
         if missing:
             raise UsageError(f"Datadog needs {' and '.join(missing)}", remedy="set them, or use --datadog intake")
         return cls(environment["DD_API_KEY"].strip(), environment["DD_APP_KEY"].strip())
+
+    @classmethod
+    def for_sending(cls, environment: Mapping[str, str]) -> Keys:
+        """DD_API_KEY alone: who only sends asks nothing. The application key is empty.
+
+        Raises UsageError when it is missing.
+        """
+        key = environment.get("DD_API_KEY", "").strip()
+        if not key:
+            raise UsageError("sending to Datadog needs DD_API_KEY", remedy="set it, and DD_SITE for another site")
+        return cls(key, "")

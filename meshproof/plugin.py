@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from meshproof import sending
 from meshproof.datadog import Datadog, watching
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
@@ -30,9 +31,11 @@ __all__ = ["Given", "datadog", "evidence", "mesh", "settings"]
 
 _EVIDENCE = pytest.StashKey[Evidence]()
 _RUN = pytest.StashKey["_Run"]()
+_ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
+"""Of sessions whose results are sent: what was broken off has proven nothing."""
 _OPTIONS = (
     *("cluster_name", "keep_cluster", "kubeconfig", "context", "kind_bin", "kind_image"),
-    *("images", "workers", "metallb", "pool", "datadog", "tracing", "strictness", "reports"),
+    *("images", "workers", "metallb", "pool", "datadog", "tracing", "strictness", "reports", "send_results"),
 )
 
 
@@ -60,6 +63,8 @@ class _Run:
     given: Given | None = None
     """The mesh was there before this session, and outlives it."""
     diagnosed: int = 0
+    sent: str = ""
+    """What came of sending the results."""
 
     @property
     def folder(self) -> Path:
@@ -86,6 +91,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--datadog", metavar="BACKEND", help="intake or saas: where agents send and checks ask (default: intake)")
     add("--tracing", metavar="WAY", help="telemetry or legacy: how Istio is told to trace (default: telemetry)")
     add("--strictness", metavar="HOW", help="gate or nightly: how finely traffic is judged (default: gate)")
+    add("--send-results", action="store_true", default=None, help="send what came of it to Datadog, or to the intake")
     add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
 
 
@@ -132,6 +138,9 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     try:
         yield run.mesh
     finally:
+        if run.settings.send_results and not sending.has_account() and request.session.exitstatus in _ENDS:
+            run.results.write(run.folder / "results.json")
+            _send(run, lambda cluster=run.mesh.cluster: sending.send_to_cluster(run.folder, cluster))  # type: ignore[misc]
         with capture.global_and_fixture_disabled(), live(farewell):
             setup.__exit__(None, None, None)
 
@@ -186,7 +195,7 @@ def pytest_runtest_makereport(
     return report
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:
     """Say what was proven, what was not and why, and where to read more."""
     run = config.stash.get(_RUN, None)
     if run is None or run.mesh is None or run.given is not None:
@@ -195,10 +204,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
     run.results.write(run.folder / "results.json")
     page = write_report(run.folder)
+    if run.settings.send_results and sending.has_account() and exitstatus in _ENDS:
+        _send(run, lambda: sending.send_to_account(run.folder))
     point_latest(run.settings.reports, run.folder)
     terminalreporter.section("meshproof", sep="=")
     for line in summary_lines(run.results, run.mesh.reach(), run.folder, page):
         terminalreporter.write_line(line)
+    if run.sent:
+        terminalreporter.write_line(run.sent)
+
+
+def _send(run: _Run, send: Callable[[], sending.Sent]) -> None:
+    """What is not accepted is told, and decides nothing: a run is as good as its checks."""
+    try:
+        run.sent = f"results: {send()}"
+    except MeshproofError as error:
+        run.sent = f"results: NOT sent: {error}"
 
 
 def _command(config: pytest.Config) -> list[str]:

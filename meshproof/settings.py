@@ -79,6 +79,7 @@ class Settings(BaseSettings):
     tracing: TracingChoice = TracingChoice.TELEMETRY
     strictness: Strictness = Strictness.GATE
     reports: Path = Path("reports")
+    send_results: bool = False
     cache: Path = Field(default_factory=lambda: _base_directory("XDG_CACHE_HOME", ".cache"))
     state: Path = Field(default_factory=lambda: _base_directory("XDG_STATE_HOME", ".local/state"))
     kind_bin: Path | None = None

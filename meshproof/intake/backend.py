@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -21,7 +21,7 @@ from datadog_api_client.v2.model.spans_list_request import SpansListRequest
 
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.intake.attributes import flattened
-from meshproof.keys import Keys
+from meshproof.keys import Keys, site_of
 
 __all__ = ["Backend", "LogLine", "MetricSeries", "Span", "any_of"]
 
@@ -140,17 +140,22 @@ class Backend:
 
         Raises UsageError for a site that Datadog does not have, before any request.
         """
-        configuration = _Configuration()
-        try:
-            configuration.server_variables["site"] = site
-            _ = configuration.host
-        except ValueError as error:
-            raise UsageError(
-                "DD_SITE is not a site of Datadog", seen=site, remedy="for example datadoghq.eu"
-            ) from error
+        configuration = _of_site(site)
         configuration.api_key["apiKeyAuth"] = keys.api
         configuration.api_key["appKeyAuth"] = keys.application
         return cls(configuration, poll_seconds=_SAAS_POLL_SECONDS, **options)
+
+    @classmethod
+    def for_sending(cls, environment: Mapping[str, str], **options: Any) -> Backend:
+        """Where results go: DD_DD_URL if it is set, which agents know too, else the site DD_SITE; with DD_API_KEY.
+
+        Raises UsageError for what is missing, before any request.
+        """
+        keys = Keys.for_sending(environment)
+        url = environment.get("DD_DD_URL", "").strip()
+        configuration = _Configuration(host=url.rstrip("/")) if url else _of_site(site_of(environment))
+        configuration.api_key["apiKeyAuth"] = keys.api
+        return cls(configuration, **options)
 
     def close(self) -> None:
         self.client.close()
@@ -173,7 +178,7 @@ class Backend:
             asked = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
             attributes = {"filter": _window(query, since, until), "page": asked, "sort": "timestamp"}
             request = _SpansListRequest(data={"attributes": attributes, "type": "search_request"})
-            return self.asked(api.list_spans, "spans", body=request)
+            return self.asked(api.list_spans, "a question about spans", body=request)
 
         return [_span(it["attributes"]) for it in self._pages(page, query, limit)]
 
@@ -184,7 +189,7 @@ class Backend:
         def page(cursor: str | None) -> Any:
             asked = {"limit": _PAGE} | ({"cursor": cursor} if cursor else {})
             request = _LogsListRequest(filter=_window(query, since, until), page=asked, sort="timestamp")
-            return self.asked(api.list_logs, "logs", body=request)
+            return self.asked(api.list_logs, "a question about logs", body=request)
 
         return [_log(it["attributes"]) for it in self._pages(page, query, limit)]
 
@@ -192,7 +197,9 @@ class Backend:
         """Series of a metric query such as `sum:trace.envoy.proxy.hits{*} by {service}.rollup(sum, 60)`."""
         end = until or datetime.now(UTC)
         window = {"_from": int(since.timestamp()), "to": math.ceil(end.timestamp())}
-        answer = self.asked(_MetricsApi(self.client).query_metrics, "metrics", query=query, **window).to_dict()
+        answer = self.asked(
+            _MetricsApi(self.client).query_metrics, "a question about metrics", query=query, **window
+        ).to_dict()
         if answer.get("error"):
             raise MeshproofError("the backend refused a metric query", seen=f"{query}: {answer['error']}")
         return [
@@ -233,7 +240,7 @@ class Backend:
             except exceptions.ApiException as error:
                 pause = _pause_after(error)
                 if pause is None or waited + pause > longest:
-                    raise _for_people(error, what) from None
+                    raise _for_people(error, what, self._configuration.api_key.values()) from None
                 self._pause = pause
                 continue
             except urllib3.exceptions.HTTPError as error:
@@ -244,6 +251,16 @@ class Backend:
             if _header(headers, "x-ratelimit-remaining") == 0:
                 self._pause = _header(headers, "x-ratelimit-reset") or 1.0
             return content
+
+
+def _of_site(site: str) -> Any:
+    configuration = _Configuration()
+    try:
+        configuration.server_variables["site"] = site
+        _ = configuration.host
+    except ValueError as error:
+        raise UsageError("DD_SITE is not a site of Datadog", seen=site, remedy="for example datadoghq.eu") from error
+    return configuration
 
 
 def _pause_after(error: exceptions.ApiException) -> float | None:
@@ -260,13 +277,15 @@ def _header(headers: Any, name: str) -> float | None:
         return None
 
 
-def _for_people(error: exceptions.ApiException, what: str) -> MeshproofError:
+def _for_people(error: exceptions.ApiException, what: str, keys: Iterable[str]) -> MeshproofError:
     if error.status in (401, 403):
         remedy = "check DD_API_KEY, DD_APP_KEY and DD_SITE: they belong together"
         return UsageError(f"Datadog does not accept {what if 'key' in what else 'the keys'}", remedy=remedy)
     body = error.body if isinstance(error.body, Mapping) else _parsed(error.body)
     detail = "; ".join(str(it) for it in body.get("errors", [])) or str(error.reason)
-    return MeshproofError(f"the Datadog backend refused a question about {what}", seen=f"{error.status}: {detail}")
+    for key in filter(None, keys):  # what is between us and Datadog may tell a request's headers back
+        detail = detail.replace(key, "...")
+    return MeshproofError(f"the Datadog backend refused {what}", seen=f"{error.status}: {detail}")
 
 
 def _parsed(body: object) -> Mapping[str, Any]:
