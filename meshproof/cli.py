@@ -160,6 +160,8 @@ def report(
         return
     page = rebuilt.page_of(folder, run)
     print(page)
+    for line in rebuilt.nights_of(page.parent):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     if send:
         from meshproof import sending
 

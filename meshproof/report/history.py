@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, log, log10
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,20 @@ from meshproof.errors import UsageError
 from meshproof.report.runs import Run, property_name, read_run
 from meshproof.verdict import Verdict
 from meshproof.verdict.changepoint import Change, change_points
+from meshproof.verdict.nights import evidence_over_nights, first_night_refuted
 
-__all__ = ["ALPHA", "Figure", "History", "Trend", "figures_of"]
+__all__ = ["ALPHA", "ERROR_RATE", "EVIDENCE", "Figure", "History", "Nights", "Trend", "error_budget", "figures_of"]
+
+EVIDENCE = "log e"
+"""The unit of a figure that is the natural log of an e-value against a promise, given to `evidence.figure`."""
+ERROR_RATE = "error rate"
+"""The unit of a figure that is the probability with which a check may be wrong."""
 
 ALPHA = 0.01
 """Of the runs before which nothing changed, at most so many show any trend as changed: it is shared out among them."""
+
+NIGHTS_ALPHA = 1e-4
+"""Of each promise, over its whole history: how often many nights together may refute what holds."""
 
 _FILE = "history.sqlite3"
 _LATEST = 100
@@ -55,6 +64,38 @@ class Trend:
     runs: tuple[str, ...]
     figures: tuple[Figure, ...]
     changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Nights:
+    """A figure of evidence against one promise over all runs up to one, oldest first. Runs in which its check was
+    INVALID have none. `joint` is the log of the product of their e-values; `refuted` is the run after which the joint
+    evidence of some stretch of runs up to then reached 1/alpha, if any did."""
+
+    name: str
+    runs: tuple[str, ...]
+    log_e: tuple[float, ...]
+    alpha: float
+
+    @property
+    def joint(self) -> float:
+        """Natural log: at log(1/alpha) and above the promise is refuted."""
+        return evidence_over_nights(self.log_e)
+
+    @property
+    def refuted(self) -> str | None:
+        """The first run after which the promise was refuted by all of them together."""
+        place = first_night_refuted(self.log_e, self.alpha)
+        return None if place is None else self.runs[place - 1]
+
+    @property
+    def told(self) -> str:
+        """One line for people."""
+        count = f"{len(self.runs)} run{'s' if len(self.runs) != 1 else ''}"
+        joint = f"e = 10^{self.joint / log(10):.1f} over {count}, refuted from 10^{-log10(self.alpha):.0f} on"
+        if self.refuted is not None:
+            return f"{self.name}: REFUTED by run {self.refuted} ({joint})"
+        return f"{self.name}: not refuted ({joint})"
 
 
 class History:
@@ -109,9 +150,35 @@ class History:
         """
         for of_run, *values in self._connection.execute(query, {"run": run}):
             found.setdefault(values[0], []).append((of_run, Figure(*values)))
-        series = {name: rows[-_LATEST:] for name, rows in found.items() if len(rows) >= fewest}
+        series = {
+            name: rows[-_LATEST:]
+            for name, rows in found.items()
+            if len(rows) >= fewest and rows[-1][1].unit not in (EVIDENCE, ERROR_RATE)
+        }
         alpha = ALPHA / max(len(series), 1)
         return tuple(_trend(name, rows, alpha) for name, rows in series.items())
+
+    def nights(self, run: str, alpha: float = NIGHTS_ALPHA) -> tuple[Nights, ...]:
+        """The joint evidence against each promise over all runs up to one, whatever that one itself measured."""
+        found: dict[str, list[tuple[str, float]]] = {}
+        query = """
+            SELECT figures.name, figures.run, value FROM figures JOIN runs ON runs.name = figures.run
+            WHERE unit = :unit AND (began, runs.name) <= (SELECT began, name FROM runs WHERE name = :run)
+            ORDER BY began, runs.name
+        """
+        for name, of_run, value in self._connection.execute(query, {"unit": EVIDENCE, "run": run}):
+            found.setdefault(name, []).append((of_run, value))
+        return tuple(
+            Nights(name, tuple(of for of, _ in rows), tuple(value for _, value in rows), alpha)
+            for name, rows in found.items()
+        )
+
+
+def error_budget(run: Run) -> float | None:
+    """The probability that any check of a run is wrong is at most this, the sum of what each may be wrong with, however
+    they depend on one another; None when no check states an error rate."""
+    rates = [figure.value for figure in figures_of(run) if figure.unit == ERROR_RATE]
+    return min(1.0, sum(rates)) if rates else None
 
 
 def figures_of(run: Run) -> list[Figure]:
@@ -127,6 +194,8 @@ def figures_of(run: Run) -> list[Figure]:
         variant = check.check.partition("[")[2].removesuffix("]")
         for item in check.evidence:
             if isinstance(item, Mapping) and item.get("kind") == "figure" and isinstance(item.get("seen"), Mapping):
+                if item["seen"].get("unit") == EVIDENCE and check.verdict is Verdict.INVALID:
+                    continue  # a measurement that was none has no e-value; see verdict.nights
                 name = f"{property_name(check.check)}: {item.get('name')}{f' [{variant}]' if variant else ''}"
                 found += _of_evidence(name, item["seen"])
     return list({figure.name: figure for figure in found}.values())

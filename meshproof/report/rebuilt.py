@@ -7,11 +7,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from meshproof.report.compare import compare, comparison_lines
-from meshproof.report.history import History
+from meshproof.report.history import History, error_budget
 from meshproof.report.page import write_report
 from meshproof.report.runs import find_run, read_run
 
-__all__ = ["compared", "page_of"]
+__all__ = ["compared", "nights_of", "page_of"]
 
 
 def page_of(reports: Path, name: str | None = None) -> Path:
@@ -24,6 +24,18 @@ def page_of(reports: Path, name: str | None = None) -> Path:
     with suppress(sqlite3.Error), History.of(folder.parent) as history:
         history.catch_up(folder.parent)
     return write_report(folder)
+
+
+def nights_of(folder: Path) -> list[str]:
+    """What all runs up to this one say together, and how often a verdict of this one may be wrong, in lines."""
+    run = read_run(folder)
+    lines: list[str] = []
+    with suppress(sqlite3.Error), History.of(folder.parent) as history:
+        lines = [one.told for one in history.nights(run.name)]
+    budget = error_budget(run)
+    if budget is not None:
+        lines.append(f"any verdict of this run is wrong with probability {budget:.2g} at most")
+    return lines
 
 
 def compared(reports: Path, before: str, after: str) -> list[str]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from math import log
 from pathlib import Path
 
-from sample_run import write_past, write_plain_run
+import pytest
+from sample_run import check, write_past, write_plain_run
 
-from meshproof.report.history import History, figures_of
+from meshproof.report.evidence import Evidence
+from meshproof.report.history import ERROR_RATE, EVIDENCE, History, error_budget, figures_of
+from meshproof.report.page import write_report
+from meshproof.report.rebuilt import nights_of
+from meshproof.report.results import Results
 from meshproof.report.runs import read_run
+from meshproof.verdict import Verdict
 
 
 def test_figures_of_a_run_are_times_conformity_and_evidence(sample: Path) -> None:
@@ -63,3 +71,67 @@ def test_damaged_runs_are_left_out(tmp_path: Path) -> None:
     with History.of(tmp_path) as history:
         history.catch_up(tmp_path)
         assert len(history.runs) == 3
+
+
+def write_night(reports: Path, day: int, log_e: float, verdict: Verdict = Verdict.CONFORM) -> Path:
+    """A run with nothing but its evidence against the split."""
+    kept = Evidence()
+    kept.figure("against 70/30", log_e, EVIDENCE)
+    kept.figure("may be wrong", 1e-4, ERROR_RATE)
+    folder = reports / f"202611{day:02}-000000"
+    made = [check("test_split.py::test_it[gateway]", "It holds.", verdict, kept)]
+    Results(facts={"session": folder.name}, checks=made).write(folder / "results.json")
+    return folder
+
+
+def nights(reports: Path, run: Path):
+    with History.of(reports) as history:
+        history.catch_up(reports)
+        (found,) = history.nights(run.name)
+        return found
+
+
+def test_nights_that_each_let_a_bias_pass_refute_it_together(tmp_path: Path) -> None:
+    folders = [write_night(tmp_path, day, log(20)) for day in range(1, 11)]
+    early, late = nights(tmp_path, folders[1]), nights(tmp_path, folders[9])
+    assert early.joint == pytest.approx(2 * log(20))
+    assert early.refuted is None
+    assert len(late.runs) == 10
+    assert late.refuted in {folder.name for folder in folders[3:8]}
+    assert "REFUTED" in late.told and "REFUTED" not in early.told
+
+
+def test_good_nights_are_evidence_for_nothing_but_stay_in_the_product(tmp_path: Path) -> None:
+    folders = [write_night(tmp_path, day, -3.0) for day in range(1, 6)]
+    found = nights(tmp_path, folders[-1])
+    assert found.joint == pytest.approx(-15)
+    assert found.refuted is None
+
+
+def test_a_night_that_measured_nothing_is_left_out(tmp_path: Path) -> None:
+    write_night(tmp_path, 1, 2.0)
+    last = write_night(tmp_path, 2, 50.0, Verdict.INVALID)
+    assert nights(tmp_path, last).log_e == (2.0,)
+
+
+def test_a_night_that_is_kept_twice_counts_once(tmp_path: Path) -> None:
+    folder = write_night(tmp_path, 1, 2.0)
+    with History.of(tmp_path) as history:
+        history.record(read_run(folder))
+        history.record(read_run(folder))
+    assert nights(tmp_path, folder).log_e == (2.0,)
+
+
+def test_error_rates_of_a_run_add_up_and_are_told(tmp_path: Path) -> None:
+    folder = write_night(tmp_path, 1, 2.0)
+    content = json.loads((folder / "results.json").read_text())
+    content["checks"].append({**content["checks"][0], "check": "suites/test_split.py::test_it[mesh]"})
+    (folder / "results.json").write_text(json.dumps(content))
+    assert error_budget(read_run(folder)) == pytest.approx(2e-4)
+    page = write_report(folder).read_text()
+    assert "All runs together" in page and "0.0002" in page
+    assert any("0.0002" in line for line in nights_of(folder))
+
+
+def test_a_run_without_error_rates_has_no_budget(sample: Path) -> None:
+    assert error_budget(read_run(sample)) is None

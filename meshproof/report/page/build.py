@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 import meshproof
 from meshproof.report.conformance import conformance, write_conformance
-from meshproof.report.history import ALPHA, History
+from meshproof.report.history import ALPHA, History, error_budget
 from meshproof.report.page import view
 from meshproof.report.page.curves import trend
 from meshproof.report.page.markup import joined, seconds, tag
@@ -80,6 +80,7 @@ def _page(run: Run) -> str:
             checks_took=seconds(sum(check.seconds for check in run.results.checks)),
             mutants=_guarded(lambda: mutants(run.proof), "what the mutants did") if run.proof else None,
             trends=_guarded(lambda: _trends(run), "the history"),
+            nights=_guarded(lambda: _nights(run), "the evidence of all runs together"),
             facts=_plain_facts(facts),
             digests=facts.get("digests") if isinstance(facts.get("digests"), Mapping) else {},
             command=command,
@@ -121,6 +122,27 @@ def _trends(run: Run) -> Markup | None:
             )
             if rest
             else None,
+        ]
+    )
+
+
+def _nights(run: Run) -> Markup | None:
+    with History.of(run.folder.parent) as history:
+        history.record(run)
+        found = history.nights(run.name)
+    budget = error_budget(run)
+    if not found and budget is None:
+        return None
+    said = (
+        "Independent runs ask the same promise: their e-values are multiplied, so that a bias too small for one run is "
+        "refuted by many. Of promises that hold, at most one in ten thousand is ever refuted in this way."
+    )
+    spent = f"Any verdict of this run is wrong with probability {budget:.2g} at most (union bound)." if budget else ""
+    return joined(
+        [
+            tag("p", said) if found else None,
+            tag("ul", *[tag("li", one.told) for one in found]) if found else None,
+            tag("p", spent) if spent else None,
         ]
     )
 
