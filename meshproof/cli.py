@@ -148,6 +148,7 @@ def report(
     send: Annotated[
         bool, typer.Option("--send", help="Send it to Datadog (DD_API_KEY), or to a kept cluster's intake.")
     ] = False,
+    summary: Annotated[bool, typer.Option("--summary", help="Print Markdown for a CI job's summary instead.")] = False,
 ) -> None:
     """Make a run's page and report.json again from what it left, and print the page's path."""
     from meshproof.report import rebuilt  # its libraries are slow to load
@@ -159,6 +160,9 @@ def report(
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
     page = rebuilt.page_of(folder, run)
+    if summary:
+        print(rebuilt.summary_of(page.parent), end="")
+        return
     print(page)
     for line in rebuilt.nights_of(page.parent):
         console.print(line, highlight=False, markup=False, soft_wrap=True)

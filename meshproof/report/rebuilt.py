@@ -8,10 +8,11 @@ from pathlib import Path
 
 from meshproof.report.compare import compare, comparison_lines
 from meshproof.report.history import History, error_budget
-from meshproof.report.page import write_report
+from meshproof.report.markdown import summary_markdown
+from meshproof.report.page import REPORT, write_report
 from meshproof.report.runs import find_run, read_run
 
-__all__ = ["compared", "nights_of", "page_of"]
+__all__ = ["compared", "nights_of", "page_of", "summary_of"]
 
 
 def page_of(reports: Path, name: str | None = None) -> Path:
@@ -36,6 +37,11 @@ def nights_of(folder: Path) -> list[str]:
     if budget is not None:
         lines.append(f"any verdict of this run is wrong with probability {budget:.2g} at most")
     return lines
+
+
+def summary_of(folder: Path) -> str:
+    """A run that has its report.json, in Markdown. Raises UsageError."""
+    return summary_markdown(folder / REPORT, nights_of(folder))
 
 
 def compared(reports: Path, before: str, after: str) -> list[str]:
