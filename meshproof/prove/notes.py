@@ -42,6 +42,6 @@ def mend_noted(cluster: Cluster) -> list[str]:
     """Undo what killed runs had changed, without waiting for the effect; what it was, in words."""
     found = cluster.list("ConfigMap", RECORD_NAMESPACE, f"{_LABEL}=true", api_version="v1")
     for note in found:
-        undo(cluster, undos.validate_json(note["data"]["undo"]))
+        undo(cluster, undos.validate_json(note["data"]["undo"]), lambda: None)  # checks switch their own faults off
         cluster.delete_object("ConfigMap", note["metadata"]["name"], RECORD_NAMESPACE, "v1", wait=False)
     return [str(note["data"].get("what")) for note in found]
