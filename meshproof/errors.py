@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from meshproof.secrecy import hidden
+
 __all__ = ["Inconclusive", "InvalidMeasurement", "MeshproofError", "UsageError"]
 
 
 class MeshproofError(Exception):
     """Something that a person has to know: `problem`, the value `seen`, and the `remedy`.
 
-    `exit_code` is what a command that ends with this error returns.
+    `exit_code` is what a command that ends with this error returns. Secrets that are known show in none of the three.
     """
 
     exit_code = 1
 
     def __init__(self, problem: str, *, seen: object = None, remedy: str | None = None) -> None:
-        self.problem = problem
+        self.problem = hidden(problem)
         self.seen = seen
         self.remedy = remedy
         super().__init__(str(self))
@@ -25,7 +27,7 @@ class MeshproofError(Exception):
             lines.append(f"  seen: {self.seen}")
         if self.remedy is not None:
             lines.append(f"  what to do: {self.remedy}")
-        return "\n".join(lines)
+        return hidden("\n".join(lines))
 
 
 class UsageError(MeshproofError):

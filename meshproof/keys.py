@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from meshproof.errors import UsageError
+from meshproof.secrecy import remember
 
 __all__ = ["SITE", "Keys", "site_of"]
 
@@ -25,6 +26,10 @@ class Keys:
 
     api: str = field(repr=False)
     application: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        """Wherever a key comes from, nothing shows it from now on."""
+        remember(self.api, self.application)
 
     @classmethod
     def minted(cls) -> Keys:
