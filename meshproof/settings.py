@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import os
 import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
+    SettingsError,
 )
 
 from meshproof.errors import UsageError
+from meshproof.pool import Pool
+from meshproof.secrecy import shown
 from meshproof.timeouts import Timeouts
 
 __all__ = ["DatadogChoice", "ImageChoice", "Settings", "Strictness", "TracingChoice", "load_settings"]
@@ -51,6 +58,11 @@ class Strictness(StrEnum):
     NIGHTLY = "nightly"
 
 
+_FILE = Path("meshproof.toml")
+_PREFIX = "MESHPROOF_"
+_PARTS = "__"
+
+
 def _base_directory(variable: str, fallback: str) -> Path:
     return Path(os.environ.get(variable) or Path.home() / fallback) / "meshproof"
 
@@ -59,9 +71,8 @@ class Settings(BaseSettings):
     """Everything that a run can be told. Immutable; unknown names are refused."""
 
     model_config = SettingsConfigDict(
-        env_prefix="MESHPROOF_",
-        env_nested_delimiter="__",
-        toml_file="meshproof.toml",
+        env_prefix=_PREFIX,
+        env_nested_delimiter=_PARTS,
         frozen=True,
         extra="forbid",
     )
@@ -104,15 +115,84 @@ class Settings(BaseSettings):
     @classmethod
     def _is_a_version(cls, value: str) -> str:
         value = value.removeprefix("v")
-        if not re.fullmatch(r"\d+\.\d+\.\d+", value):
+        if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){2}", value):
             raise ValueError("use a version such as 1.36.3")
         return value
 
-    @model_validator(mode="after")
-    def _one_cluster_only(self) -> Settings:
-        if self.borrowed and self.workers:
-            raise ValueError("workers: a borrowed cluster has the nodes that it has; leave out --workers")
-        return self
+    @field_validator("kind_image")
+    @classmethod
+    def _is_a_reference(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,511}", value):
+            raise ValueError("use an image's reference such as kindest/node:v1.36.3")
+        return value
+
+    @field_validator("context")
+    @classmethod
+    def _is_a_name(cls, value: str | None) -> str | None:
+        if value is not None and (not value.strip() or not value.isprintable()):
+            raise ValueError("use the name of a context in the kubeconfig")
+        return value
+
+    @field_validator("pool")
+    @classmethod
+    def _is_a_range(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else str(Pool.parse(value))
+        except UsageError as error:
+            raise ValueError(f"write FIRST-LAST or a CIDR; {shown(str(error.seen))}") from error
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("use a number")
+        return value
+
+    @field_validator("workers")
+    @classmethod
+    def _has_no_borrowed_nodes(cls, value: int, others: ValidationInfo) -> int:
+        borrowed = [name for name in ("kubeconfig", "context") if others.data.get(name) is not None]
+        if value and borrowed:
+            raise ValueError(f"a cluster given by {borrowed[0]} has the nodes that it has; leave out --workers")
+        return value
+
+    @field_validator("kubeconfig", "reports", "cache", "state", "kind_bin", mode="before")
+    @classmethod
+    def _is_a_path(cls, value: object) -> object:
+        if not isinstance(value, str | Path):
+            return value
+        if not str(value).strip():
+            raise ValueError("name a path, or leave it out")
+        try:
+            path = Path(value).expanduser()
+            path.exists()
+        except OSError as error:
+            raise ValueError(f"this path cannot be used: {error.strerror}") from error
+        except (ValueError, RuntimeError) as error:
+            raise ValueError(f"this path cannot be used: {error}") from error
+        return path
+
+    @field_validator("kubeconfig", "kind_bin")
+    @classmethod
+    def _is_no_folder(cls, value: Path | None) -> Path | None:
+        if value is not None and value.is_dir():
+            raise ValueError("this is a folder; name a file")
+        return value
+
+    @field_validator("kind_bin")
+    @classmethod
+    def _is_a_program(cls, value: Path | None) -> Path | None:
+        if value is not None and not os.access(value, os.X_OK):
+            raise ValueError("this is no program; name the file of the kind program")
+        return value
+
+    @field_validator("reports", "cache", "state")
+    @classmethod
+    def _can_be_a_folder(cls, value: Path) -> Path:
+        there = next((path for path in (value, *value.parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
+            raise ValueError(f"{there} is a file; name a folder")
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -123,24 +203,89 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _of_file())
 
 
 def load_settings(**options: Any) -> Settings:
     """Settings from the options that were given (None means: not given), the environment and meshproof.toml.
 
-    Raises UsageError that names the field, the value and what would be right.
+    Raises UsageError that names the field as it was written, the value and what would be right.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    _refuse_unknown_variables()
     try:
         return Settings(**given)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or "options"
+        raise _told(error.errors(include_url=False)[0], given) from error
+    except SettingsError as error:  # what should be JSON and is not
+        name = f"{_PREFIX}TIMEOUTS"
         raise UsageError(
-            f"setting {field}: {first['msg'].removeprefix('Value error, ')}",
-            seen=repr(first.get("input")) if first["loc"] else None,
-            remedy=f"correct --{field.replace('_', '-')}, MESHPROOF_{field.upper()} or {field} in meshproof.toml",
+            f"setting timeouts: {name} is not JSON",
+            seen=shown(_variables().get(name)),
+            remedy=f"set one timeout at a time, like {name}{_PARTS}ROLLOUT=300",
         ) from error
-    except ValueError as error:  # an unreadable meshproof.toml
-        raise UsageError("meshproof.toml cannot be read", seen=error, remedy="correct the file or remove it") from error
+
+
+def _of_file() -> Mapping[str, Any]:
+    """What meshproof.toml says; nothing when there is none."""
+    if not _FILE.exists() and not _FILE.is_symlink():
+        return {}
+    remedy = "correct the file or remove it"
+    try:
+        return tomllib.loads(_FILE.read_bytes().decode())
+    except OSError as error:
+        raise UsageError(f"{_FILE} cannot be read", seen=error.strerror, remedy=remedy) from error
+    except UnicodeDecodeError as error:
+        seen = f"byte {error.object[error.start]:#04x} at {error.start}"
+        raise UsageError(f"{_FILE} cannot be read: it is not UTF-8", seen=seen, remedy=remedy) from error
+    except RecursionError as error:
+        raise UsageError(f"{_FILE} cannot be read", seen="too many brackets in one another", remedy=remedy) from error
+    except ValueError as error:
+        raise UsageError(f"{_FILE} cannot be read", seen=str(error)[:200], remedy=remedy) from error
+
+
+def _variables() -> dict[str, str]:
+    """Our environment variables by their names in capitals, which may be written in any case."""
+    return {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(_PREFIX)}
+
+
+def _refuse_unknown_variables() -> None:
+    """A setting whose name is misspelt would be left out in silence."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for name in os.environ:
+        if name.upper().startswith(_PREFIX) and name.upper().partition(_PARTS)[0] not in known:
+            raise UsageError(
+                f"there is no setting {name}",
+                seen=shown(os.environ[name], name=name),
+                remedy=f"unset it, or {_choice(name.upper(), known)}",
+            )
+
+
+def _told(error: ErrorDetails, given: Mapping[str, Any]) -> UsageError:
+    parts = [str(part) for part in error["loc"]]
+    field = shown(".".join(parts))[1:-1]
+    where = _written(parts, given)
+    problem = error["msg"].removeprefix("Value error, ")
+    remedy = f"correct {where}"
+    if error["type"] == "extra_forbidden":
+        problem = "there is no such setting"
+        known = Timeouts.model_fields if parts[0] == "timeouts" else Settings.model_fields
+        remedy = f"remove {where}, or {_choice(parts[-1], known)}"
+    return UsageError(f"setting {field}: {problem}", seen=shown(error.get("input"), name=parts[-1]), remedy=remedy)
+
+
+def _written(parts: list[str], given: Mapping[str, Any]) -> str:
+    """A field as the user wrote it, where its value came from."""
+    if parts[0] in given:
+        return f"--{parts[0].replace('_', '-')}"
+    whole = f"{_PREFIX}{_PARTS.join(parts)}".upper()
+    for name in os.environ:
+        if name.upper() in (whole, f"{_PREFIX}{parts[0]}".upper()):
+            return f"{name} in the environment"
+    name = shown(parts[-1])[1:-1]
+    return f"{name} in {_FILE}" if len(parts) == 1 else f"{name} below [{parts[0]}] in {_FILE}"
+
+
+def _choice(name: str, known: Iterable[str]) -> str:
+    close = get_close_matches(name, list(known), n=1)
+    return f"write {close[0]}" if close else f"choose among {', '.join(sorted(known))}"

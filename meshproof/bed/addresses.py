@@ -7,58 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshproof.errors import UsageError
+from meshproof.pool import Pool
 
 __all__ = ["POOL_SIZE", "Network", "Pool", "check_pool", "choose_pool"]
 
 POOL_SIZE = 8
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
-
-@dataclass(frozen=True)
-class Pool:
-    """A range of addresses, both ends included. Written FIRST-LAST, as MetalLB does."""
-
-    first: Address
-    last: Address
-
-    def __str__(self) -> str:
-        return f"{self.first}-{self.last}"
-
-    def __contains__(self, address: str | Address) -> bool:
-        value = ipaddress.ip_address(address)
-        return value.version == self.first.version and int(self.first) <= int(value) <= int(self.last)
-
-    def __len__(self) -> int:
-        return int(self.last) - int(self.first) + 1
-
-    def overlaps(self, other: Pool) -> bool:
-        """Whether any address is in both."""
-        return (
-            self.first.version == other.first.version
-            and int(self.first) <= int(other.last)
-            and int(other.first) <= int(self.last)
-        )
-
-    @classmethod
-    def parse(cls, text: str) -> Pool:
-        """Read FIRST-LAST or a CIDR.
-
-        Raises UsageError that shows the text.
-        """
-        try:
-            if "/" in text:
-                network = ipaddress.ip_network(text)
-                return cls(network[0], network[-1])
-            first, _, last = text.partition("-")
-            pool = cls(ipaddress.ip_address(first.strip()), ipaddress.ip_address((last or first).strip()))
-            if pool.first.version != pool.last.version or len(pool) < 1:
-                raise ValueError(f"{first.strip()} does not come before {last.strip()}")
-        except ValueError as error:
-            raise UsageError(
-                f"the address pool {text!r} cannot be read", seen=error, remedy="write FIRST-LAST or a CIDR"
-            ) from error
-        return pool
 
 
 @dataclass(frozen=True)
