@@ -203,7 +203,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return init_settings, env_settings, InitSettingsSource(settings_cls, _of_file())
+        return init_settings, env_settings, InitSettingsSource(settings_cls, dict(_of_file()))
 
 
 def load_settings(**options: Any) -> Settings:
