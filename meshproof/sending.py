@@ -24,6 +24,7 @@ from meshproof.bed.ownership import Records, RunState
 from meshproof.datadog import ENV, intake_of
 from meshproof.errors import UsageError
 from meshproof.intake.backend import Backend
+from meshproof.keys import site_of
 from meshproof.kube import Cluster
 from meshproof.report.measures import CHECK, measures, tags_of, told
 from meshproof.report.runs import Run, read_run
@@ -68,7 +69,7 @@ def send_to_account(folder: Path, environment: Mapping[str, str] = os.environ) -
     """Send a run's folder with DD_API_KEY to DD_DD_URL or DD_SITE. Raises UsageError; MeshproofError."""
     backend = Backend.for_sending(environment, patience=_PATIENCE)
     try:
-        to = environment.get("DD_DD_URL") or environment.get("DD_SITE") or "datadoghq.com"
+        to = environment.get("DD_DD_URL") or site_of(environment)
         return send(read_run(folder), backend, to=to, env=environment.get("DD_ENV") or ENV)
     finally:
         backend.close()
