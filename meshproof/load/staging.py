@@ -89,7 +89,7 @@ def rerouted(cluster: Cluster, proxies: Sequence[Proxy]) -> Iterator[Reroute]:
             http[0]["retries"] = retries
         put(http)
 
-    with noted(cluster, f"the route of {SPEECH}", [restoring(service, {"spec": {"http": before}})]):
+    with noted(cluster, f"the route of {SPEECH}", [restoring(*_ROUTE, {"spec": {"http": before}})]):
         try:
             yield reroute
         finally:

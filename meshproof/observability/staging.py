@@ -54,7 +54,11 @@ def sampling(cluster: Cluster, proxies: Sequence[Proxy]) -> Iterator[Callable[[f
         put(changed)
         settle(percentage)
 
-    with noted(cluster, f"{kind} {namespace}/{name}", [restoring(found, {"spec": {"tracing": before}})]):
+    with noted(
+        cluster,
+        f"{kind} {namespace}/{name}",
+        [restoring(kind, name, namespace, version, {"spec": {"tracing": before}})],
+    ):
         try:
             yield trace
         finally:
@@ -89,7 +93,9 @@ def failing_goapi(cluster: Cluster, proxies: Sequence[Proxy], *, status: int = 5
         cluster.patch(kind, name, {"spec": {"http": http}}, namespace, version)
         hold(proxies, predicate, what=what, resource="dynamic_route_configs")
 
-    with noted(cluster, f"{kind} {namespace}/{name}", [restoring(found, {"spec": {"http": before}})]):
+    with noted(
+        cluster, f"{kind} {namespace}/{name}", [restoring(kind, name, namespace, version, {"spec": {"http": before}})]
+    ):
         try:
             put([failing, *before], held, "the proxies let marked requests to goapi fail")
             yield

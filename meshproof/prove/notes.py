@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from meshproof.kube import Cluster
-from meshproof.manifests import Manifest
-from meshproof.prove.changes import Patch, Undo, reference_of, undo, undos
+from meshproof.prove.changes import Patch, Undo, undo, undos
+from meshproof.prove.mutants import Reference
 from meshproof.stack.installed import RECORD_NAMESPACE
 
 __all__ = ["mend_noted", "noted", "restoring"]
@@ -33,9 +33,10 @@ def noted(cluster: Cluster, what: str, steps: Sequence[Undo]) -> Iterator[None]:
         cluster.delete_object("ConfigMap", name, RECORD_NAMESPACE, "v1", wait=False)
 
 
-def restoring(found: Manifest, patch: dict[str, Any]) -> Undo:
+def restoring(kind: str, name: str, namespace: str, api_version: str, patch: dict[str, Any]) -> Undo:
     """How to put fields of an object back; `patch` has them as they are now."""
-    return Patch(reference=reference_of(found), patch=patch)
+    reference = Reference(apiVersion=api_version, kind=kind, name=name, namespace=namespace)
+    return Patch(reference=reference, patch=patch)
 
 
 def mend_noted(cluster: Cluster) -> list[str]:

@@ -46,7 +46,7 @@ def test_pipelines_are_set_once_changed_and_removed(own_intake: Intake) -> None:
 def test_a_refused_pipeline_is_told(own_intake: Intake) -> None:
     backend = Backend.of_intake(own_intake.url, own_intake.settings.key)
     strange = {"name": "strange", "filter": {"query": "/re.*/"}, "processors": []}
-    with pytest.raises(MeshproofError, match="refused a question about log pipelines"):
+    with pytest.raises(MeshproofError, match="refused log pipelines"):
         set_pipelines(backend, [strange])
     backend.close()
 

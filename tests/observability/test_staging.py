@@ -9,6 +9,7 @@ from envoy_dumps import listener, provider
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.observability.staging import FAILING, failing_goapi, failing_request_id, sampling
+from meshproof.prove.changes import undos
 from meshproof.timeouts import Timeouts
 
 TELEMETRY = {"tracing": [{"providers": [{"name": "datadog"}], "randomSamplingPercentage": 100}]}
@@ -24,6 +25,13 @@ class SmallMesh:
     def __init__(self, *, deaf=False):
         self.specs = {"Telemetry": copy.deepcopy(TELEMETRY), "VirtualService": copy.deepcopy(ROUTE)}
         self.deaf = deaf
+        self.notes = {}
+
+    def apply(self, manifests):
+        self.notes.update({manifest["metadata"]["name"]: manifest["data"] for manifest in manifests})
+
+    def delete_object(self, kind, name, *_, wait):
+        del self.notes[name]
 
     def get(self, kind, *_):
         return {"spec": copy.deepcopy(self.specs[kind])} if kind in self.specs else None
@@ -47,6 +55,15 @@ def test_the_percentage_is_set_and_put_back():
             assert mesh.specs["Telemetry"]["tracing"][0]["randomSamplingPercentage"] == percentage
             assert mesh.specs["Telemetry"]["tracing"][0]["providers"] == [{"name": "datadog"}]
     assert mesh.specs["Telemetry"] == TELEMETRY
+
+
+def test_a_note_tells_the_next_run_how_to_put_it_back():
+    mesh = SmallMesh()
+    with sampling(mesh, [mesh]):
+        (note,) = mesh.notes.values()
+        (step,) = undos.validate_json(note["undo"])
+        assert (step.reference.kind, step.patch) == ("Telemetry", {"spec": {"tracing": TELEMETRY["tracing"]}})
+    assert not mesh.notes
 
 
 def test_the_percentage_is_put_back_after_a_failure():

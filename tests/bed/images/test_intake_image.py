@@ -60,7 +60,7 @@ def test_the_server_imports_no_part_of_the_library_that_the_image_lacks(imported
 def test_other_parts_of_the_library_do_not_change_the_image(recipe: AppRecipe) -> None:
     sources = AppSources(package_folder())
     copied = {path for name in recipe.sources for path in sources.files(name)}
-    assert {path.parts[0] for path in copied} == {"__init__.py", "errors.py", "intake"}
+    assert {path.parts[0] for path in copied} == {"__init__.py", "errors.py", "secrecy.py", "intake"}
     assert not {Path("intake/backend.py"), Path("intake/client.py"), Path("intake/Dockerfile")} & copied
 
 
