@@ -122,19 +122,25 @@ def status(
 @app.command()
 def prove(
     mutant: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", metavar="NAME")] = None,
+    together: Annotated[
+        int | None, typer.Option(help="How many mutants share a proof that all is well again.", min=1, metavar="N")
+    ] = None,
     cluster_name: ClusterName = None,
     images: Images = None,
     keep_cluster: Annotated[bool | None, typer.Option("--keep-cluster", help="Do not delete it afterwards.")] = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
-    """Break the mesh on purpose, one property at a time, and see each check fail for its reason."""
+    """Break the mesh on purpose, one property at a time, and see each check fail for its reason.
+
+    Up to N mutants in a row share one proof that the mesh is well again; with 1 each has its own, and it takes longer.
+    """
     from meshproof.prove.command import run_proof  # brings pytest along
 
     settings = load_settings(
         cluster_name=cluster_name, images=images, keep_cluster=keep_cluster, kubeconfig=kubeconfig, context=context
     )
-    if not run_proof(settings, mutant or (), console):
+    if not run_proof(settings, mutant or (), console, together=together):
         raise typer.Exit(1)
 
 

@@ -17,10 +17,14 @@ from meshproof.manifests import Manifest
 from meshproof.prove.mutants import Command, Mutant, Pods, Reference, Step
 from meshproof.stack.overlay import lay_over
 
-__all__ = ["Undo", "difference", "perform", "planned", "touched", "undo", "undos"]
+__all__ = ["NotMended", "Undo", "difference", "not_undone", "perform", "planned", "touched", "undo", "undos"]
 
 _GIVEN_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 _RESTARTED = "meshproof.dev/restarted-at"
+
+
+class NotMended(MeshproofError):
+    """What a mutant broke could not be undone. The note in the cluster stays, for the next run to mend it."""
 
 
 class _Undo(BaseModel):
@@ -120,6 +124,39 @@ def undo(cluster: Cluster, steps: Sequence[Undo], calm: Callable[[], None]) -> N
     for step in steps:
         if isinstance(step, Restart):
             _restart(cluster, step.reference)
+
+
+def not_undone(cluster: Cluster, steps: Sequence[Undo]) -> list[str]:
+    """What is not as it was although the steps were undone, by object; what cannot be looked at counts as undone."""
+    left = []
+    for step in steps:
+        if isinstance(step, Create):
+            reference = reference_of(step.manifest)
+            fine = cluster.get(*_address(reference)) is not None
+        elif isinstance(step, Patch):
+            reference = step.reference
+            found = cluster.get(*_address(reference))
+            fine = found is not None and _holds(found, step.patch)
+        elif isinstance(step, Delete):
+            reference = step.reference
+            fine = cluster.get(*_address(reference)) is None
+        else:
+            continue
+        if not fine:
+            left.append(f"{_words(reference)} is not as it was")
+    return left
+
+
+def _holds(found: Any, patch: Mapping[str, Any]) -> bool:
+    """Whether to merge the patch would change nothing. An empty object is the same as none."""
+    for key, value in patch.items():
+        there = found.get(key)
+        if isinstance(value, dict):
+            if not isinstance(there, dict | None) or not _holds(there or {}, value):
+                return False
+        elif there != value:
+            return False
+    return True
 
 
 def difference(before: Any, after: Any) -> dict[str, Any]:

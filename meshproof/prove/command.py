@@ -14,10 +14,12 @@ from rich.live import Live
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.mesh import Mesh
+from meshproof.prove.groups import LARGEST
 from meshproof.prove.matrix import Row
 from meshproof.prove.mutants import Mutant, load_mutants
+from meshproof.prove.phases import Phase
 from meshproof.prove.proving import prove, unproven_tests
-from meshproof.prove.told import picture, told
+from meshproof.prove.told import line_of, picture, told
 from meshproof.report.files import point_latest
 from meshproof.settings import Settings
 from meshproof.standing import standing
@@ -27,24 +29,28 @@ from meshproof.timeline.live import live
 __all__ = ["run_proof"]
 
 
-def run_proof(settings: Settings, names: Sequence[str], console: Console) -> bool:
+def run_proof(settings: Settings, names: Sequence[str], console: Console, *, together: int | None = None) -> bool:
     """Stand the mesh up, or take a kept one over; try the mutants; tell and write down what came of it.
 
-    Returns whether every mutant was caught as it had to be. Raises UsageError before anything is created when a mutant
-    is not there or wrong.
+    At most `together` mutants share one proof that the mesh is well again. Returns whether every mutant was caught as
+    it had to be. Raises UsageError before anything is created when a mutant is not there or wrong.
     """
     mutants = load_mutants(data_root() / "fixtures" / "mutants", names)
     suites = data_root() / "suites"
     if not suites.is_dir():
         raise UsageError("the suites are not here", seen=suites, remedy="run prove from a checkout of meshproof")
+    rows: list[Row] = []
+    unproven: list[str] = []
     timeline = Timeline()
     setup = standing(settings, timeline, Timeline())
     with live(timeline, console):
         mesh = setup.__enter__()
     try:
-        rows = _tried(mesh, mutants, suites, console)
-        unproven = [] if names else unproven_tests(mesh, rows, suites)
-        _write(mesh, rows, unproven)
+        try:
+            _try(mesh, mutants, suites, together or LARGEST, console, rows)
+            unproven += [] if names else unproven_tests(mesh, rows, suites)
+        finally:
+            _write(mesh, rows, unproven)  # also what there is of a proof that was ended
     finally:
         setup.__exit__(None, None, None)
     for line in told(rows, unproven):
@@ -53,23 +59,21 @@ def run_proof(settings: Settings, names: Sequence[str], console: Console) -> boo
     return all(row.holds for row in rows)
 
 
-def _tried(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, console: Console) -> list[Row]:
-    rows: list[Row] = []
-    doing: dict[str, str] = {}
+def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, rows: list[Row]) -> None:
+    doing: dict[str, Phase] = {}
     with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as screen:
 
-        def tell(name: str, what: str) -> None:
+        def tell(name: str, phase: Phase) -> None:
             doing.clear()
-            doing[name] = what
+            doing[name] = phase
             screen.update(picture(rows, len(mutants), doing))
 
-        for row in prove(mesh, mutants, suites, tell):
+        for row in prove(mesh, mutants, suites, tell, together):
             doing.clear()
             rows.append(row)
             screen.update(picture(rows, len(mutants), doing))
             if not console.is_terminal:
-                console.print(f"{row.mutant}: {'caught' if row.holds else 'NOT as it had to be'}, {row.seconds:.0f} s")
-    return rows
+                console.print(line_of(row), highlight=False, soft_wrap=True)
 
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from meshproof.prove.mutants import Mutant
 from meshproof.report.results import CheckResult, Ending, LeftOut
 from meshproof.verdict import Verdict
 
-__all__ = ["Cell", "Mark", "Row", "is_expected", "judge", "unproven"]
+__all__ = ["Cell", "Mark", "Row", "foretells", "is_expected", "is_of", "judge", "unproven"]
 
 
 class Mark(StrEnum):
@@ -47,6 +47,11 @@ class Row:
     restored: bool = True
     seconds: float = 0.0
     problem: str = ""
+    note: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    """Seconds by phase: see phases.Phase."""
+    proven_well_with: tuple[str, ...] = ()
+    """The mutants with which it shared the proof that the mesh was well afterwards."""
 
     @property
     def holds(self) -> bool:
@@ -64,7 +69,7 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
     cells: list[Cell] = []
     told: set[str] = set()
     for expectation in mutant.fails:
-        found = [check for check in checks if _is(expectation.test, check.check) and check.check not in told]
+        found = [check for check in checks if is_of(expectation.test, check.check) and check.check not in told]
         told.update(check.check for check in found)
         if not found:
             cells.append(Cell(expectation.test, Mark.NOT_RUN, "", wanted=expectation.because))
@@ -79,7 +84,7 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
         else:
             cells.append(Cell(_short(check.check), Mark.COLLATERAL, check.verdict.value, check.reason))
     run = [check.check for check in checks]
-    missing = [test for test in mutant.green if not any(_is(test, check) for check in run)]
+    missing = [test for test in mutant.green if not any(is_of(test, check) for check in run)]
     cells += [Cell(test, Mark.NOT_RUN, "") for test in missing]
     return tuple(cells)
 
@@ -89,7 +94,17 @@ def is_expected(mutant: Mutant, node: str, verdict: Ending, reason: str) -> bool
     return any(
         _mark(verdict, reason, expectation.because) is Mark.CAUGHT
         for expectation in mutant.fails
-        if _is(expectation.test, node)
+        if is_of(expectation.test, node)
+    )
+
+
+def foretells(row: Row, mutant: Mutant) -> bool:
+    """Whether a failure that was seen in the row would count as this mutant's, if it were still there."""
+    return any(
+        is_of(expectation.test, cell.test) and re.search(expectation.because, cell.reason, re.DOTALL)
+        for expectation in mutant.fails
+        for cell in row.cells
+        if cell.mark in (Mark.CAUGHT, Mark.OTHER_REASON, Mark.COLLATERAL)
     )
 
 
@@ -113,6 +128,7 @@ def _short(node: str) -> str:
     return f"{path.removeprefix('suites/')}::{rest}"
 
 
-def _is(test: str, node: str) -> bool:
+def is_of(test: str, node: str) -> bool:
+    """Whether a node is this test, or one of its cases when it names none."""
     short = _short(node)
     return short == test if "[" in test else short.partition("[")[0] == test

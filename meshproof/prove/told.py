@@ -11,8 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from meshproof.prove.matrix import Cell, Mark, Row
+from meshproof.prove.phases import Phase
 
-__all__ = ["counted", "picture", "told"]
+__all__ = ["counted", "line_of", "picture", "told"]
 
 _STYLES = {
     Mark.CAUGHT: "green",
@@ -22,19 +23,35 @@ _STYLES = {
     Mark.COLLATERAL: "bold magenta",
     Mark.NOT_RUN: "bold red",
 }
+_DOING = {
+    Phase.BREAK: "breaking",
+    Phase.SETTLE: "waiting until it is in force",
+    Phase.TEST: "testing",
+    Phase.UNDO: "mending",
+    Phase.HEAL: "testing that all is well",
+}
 _LONGEST = 300
 
 
-def picture(rows: Sequence[Row], number: int, doing: Mapping[str, str]) -> Table:
+def picture(rows: Sequence[Row], number: int, doing: Mapping[str, Phase]) -> Table:
     """The rows so far, of `number` in all, and what is being done now to which mutant."""
     table = Table(title=f"mutants: {len(rows)} of {number}", title_justify="left", box=None)
-    for column in ("mutant", "property", "", "s"):
-        table.add_column(column, justify="right" if column == "s" else "left")
+    for column in ("mutant", "property", ""):
+        table.add_column(column)
+    for column in (*Phase, "s"):
+        table.add_column(column, justify="right")
     for row in rows:
-        table.add_row(row.mutant, row.area, counted(row), f"{row.seconds:.0f}")
-    for name, what in doing.items():
-        table.add_row(name, "", Text(what, style="cyan"), "")
+        spent = [f"{row.phases.get(phase, 0.0):.0f}" for phase in Phase]
+        table.add_row(row.mutant, row.area, counted(row), *spent, f"{row.seconds:.0f}")
+    for name, phase in doing.items():
+        table.add_row(name, "", Text(_DOING[phase], style="cyan"))
     return table
+
+
+def line_of(row: Row) -> Text:
+    """A row in one line, for where there is no live table."""
+    spent = ", ".join(f"{phase} {row.phases.get(phase, 0.0):.1f}" for phase in Phase)
+    return Text(f"{row.mutant}: {'caught' if row.holds else 'NOT as it had to be'}, {row.seconds:.0f} s ({spent})")
 
 
 def counted(row: Row) -> Text:
@@ -49,6 +66,8 @@ def counted(row: Row) -> Text:
 def told(rows: Sequence[Row], unproven: Sequence[str]) -> Iterator[Text]:
     """The lines at the end: the rows that do not hold, with why, and the tests that no mutant makes fail."""
     for row in rows:
+        if row.note:
+            yield Text(f"{row.mutant}: {row.note}")
         if row.holds:
             continue
         yield Text.assemble((row.mutant, "bold"), f" ({row.breaks})")
@@ -57,6 +76,8 @@ def told(rows: Sequence[Row], unproven: Sequence[str]) -> Iterator[Text]:
         for cell in row.cells:
             if cell.mark not in (Mark.CAUGHT, Mark.GREEN):
                 yield Text(f"  {_words(cell)}")
+    spent = [f"{phase} {sum(row.phases.get(phase, 0.0) for row in rows):.0f}" for phase in Phase]
+    yield Text(f"seconds: {', '.join(spent)}; {sum(row.seconds for row in rows):.0f} in all")
     caught = sum(row.holds for row in rows)
     yield Text(f"{caught} of {len(rows)} mutants caught for the reason that each had to give")
     if unproven:

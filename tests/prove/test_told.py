@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
 from meshproof.prove.matrix import Cell, Mark, Row
-from meshproof.prove.told import picture, told
+from meshproof.prove.phases import Phase
+from meshproof.prove.told import line_of, picture, told
 
 HOSTILE = ["[/red] [v1]", "[bold]", "\\[x]", "ends in \\", "[link=x]a[/link] [/]", ":smile: [1, 2]"]
 
@@ -41,12 +43,27 @@ def test_brackets_in_foreign_text_are_shown(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_brackets_are_shown_in_the_live_table_too(text: str) -> None:
-    screen = shown(picture([row(text)], 2, {"next": f"testing {text}"}))
+    screen = shown(picture([row(text)], 2, {"next": Phase.TEST}))
     assert f"1 another reason problem {text}" in screen
-    assert f"testing {text}" in screen
+    assert "testing" in screen
     assert "mutants: 1 of 2" in screen
 
 
+FINE = Row("m", "mtls", "It.", (Cell("test_x.py::test_y", Mark.CAUGHT, "VIOLATE"),), seconds=7.5)
+SPENT = replace(FINE, phases={"break": 0.5, "settle": 2.0, "test": 3.0, "undo": 1.0, "heal": 1.0})
+
+
 def test_rows_that_hold_are_only_counted() -> None:
-    fine = Row("m", "mtls", "It.", (Cell("test_x.py::test_y", Mark.CAUGHT, "VIOLATE"),))
-    assert shown(*told([fine], [])) == "1 of 1 mutants caught for the reason that each had to give\n"
+    lines = shown(*told([FINE], [])).splitlines()
+    assert lines[-1] == "1 of 1 mutants caught for the reason that each had to give"
+    assert len(lines) == 2
+
+
+def test_where_the_time_went_is_told() -> None:
+    assert shown(line_of(SPENT)) == "m: caught, 8 s (break 0.5, settle 2.0, test 3.0, undo 1.0, heal 1.0)\n"
+    assert "seconds: break 1, settle 4, test 6, undo 2, heal 2; 15 in all" in shown(*told([SPENT, SPENT], []))
+    assert "settle" in shown(picture([SPENT], 1, {}))
+
+
+def test_what_was_proven_a_second_time_is_told_although_it_holds() -> None:
+    assert "m: proven again, alone: [v1]" in shown(*told([replace(FINE, note="proven again, alone: [v1]")], []))

@@ -1,0 +1,141 @@
+"""What is done to the mesh: one mutant after the other in force, tested, undone; and the mesh proven well."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+from meshproof.errors import MeshproofError
+from meshproof.mesh import Mesh
+from meshproof.prove import journal
+from meshproof.prove.changes import NotMended, Undo, not_undone, perform, planned, touched, undo
+from meshproof.prove.faults import calm, inject
+from meshproof.prove.inner import run_tests
+from meshproof.prove.matrix import Cell, is_expected, judge
+from meshproof.prove.mutants import Mutant
+from meshproof.prove.phases import Phase, Stopwatch
+from meshproof.prove.settling import generations, settled, wait_until_seen
+from meshproof.report.results import CheckResult, LeftOut
+from meshproof.verdict import Verdict
+
+__all__ = ["Bench"]
+
+_IMPATIENT = {
+    "load_balancer_address": 8.0,
+    "rollout": 15.0,
+    "configuration_sync": 8.0,
+    "log_line": 5.0,
+    "profile": 20.0,
+    "searchable": 15.0,
+    "counted": 25.0,
+}
+
+
+class Bench:
+    """A mesh, at most one mutant in force in it, and the suites. `folder` is where their logs go."""
+
+    def __init__(self, mesh: Mesh, suites: Path, folder: Path, watch: Stopwatch) -> None:
+        self.watch = watch
+        self._mesh = mesh
+        self._suites = suites
+        self._folder = folder
+        self._in_force: tuple[Mutant, list[Undo]] | None = None
+        self._unsettled: Mutant | None = None
+
+    def put_in_force(self, mutant: Mutant) -> None:
+        """Undo the mutant that is in force, if there is one, and wait until this one is in force instead.
+
+        When it is to be waited for until all is rolled out, the other's mending is waited for in the same breath.
+
+        Raises NotMended; another MeshproofError when the mesh does not settle or the mutant cannot be made: then what
+        there is of it is in force.
+        """
+        self._undo(settle=mutant.settles != "rolled out")
+        cluster = self._mesh.cluster
+        with self.watch.runs(Phase.BREAK, mutant.name):
+            steps = planned(cluster, mutant)
+            before = generations(self._mesh)
+            journal.begin(cluster, mutant.name, steps)
+            self._in_force = mutant, steps
+            for step in mutant.steps:
+                if step.faults is not None:
+                    inject(self._mesh, step.faults)
+                else:
+                    perform(cluster, step)
+        with self.watch.runs(Phase.SETTLE, mutant.name):
+            if mutant.settles != "at once":
+                wait_until_seen(self._mesh, touched(mutant), before)
+                settled(self._mesh, rolled_out=mutant.settles == "rolled out")
+
+    def test(self, mutant: Mutant) -> tuple[Cell, ...]:
+        """The mutant's tests, impatiently, and what became of each. Raises MeshproofError when they did not run."""
+        with self.watch.runs(Phase.TEST, mutant.name):
+            session = _impatient(self._session(mutant.name))
+            log = self._folder / f"{mutant.name}.log"
+            return judge(mutant, run_tests(session, self._suites, mutant.tests, log, partial(is_expected, mutant)))
+
+    def mend(self) -> str:
+        """Undo what is in force, and wait until the mesh has settled; why it has not, or "".
+
+        Raises NotMended.
+        """
+        try:
+            self._undo(settle=True)
+        except NotMended:
+            raise
+        except MeshproofError as error:
+            return f"not settled after mending: {error}"
+        return ""
+
+    def ill(self, mutants: Sequence[Mutant]) -> list[CheckResult]:
+        """Those of the mutants' tests that do not hold now, while nothing is in force."""
+        names = [mutant.name for mutant in mutants]
+        tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
+        with self.watch.runs(Phase.HEAL, *names):
+            log = self._folder / f"{names[0]}-mended.log"
+            checks = run_tests(self._session(f"{names[0]}-mended"), self._suites, tests, log)
+        return [check for check in checks if check.verdict not in (Verdict.CONFORM, LeftOut.NOT_PROVEN)]
+
+    def _undo(self, *, settle: bool) -> None:
+        cluster = self._mesh.cluster
+        if self._in_force is not None:
+            mutant, steps = self._in_force
+            with self.watch.runs(Phase.UNDO, mutant.name):
+                broken = generations(self._mesh)
+                _insist(lambda: undo(cluster, steps, lambda: calm(self._mesh)), mutant)
+                if left := not_undone(cluster, steps):
+                    raise NotMended(f"mutant {mutant.name} is undone, and still there", seen="; ".join(left))
+                self._in_force, self._unsettled = None, mutant
+                wait_until_seen(self._mesh, touched(mutant), broken)
+        if settle and self._unsettled is not None:
+            with self.watch.runs(Phase.UNDO, self._unsettled.name):
+                settled(self._mesh)
+                journal.end(cluster)
+                self._unsettled = None
+
+    def _session(self, name: str) -> Mesh:
+        """The same mesh for a session of its own, with its own folder and beginning."""
+        settings = self._mesh.settings.model_copy(update={"reports": self._folder})
+        return replace(self._mesh, settings=settings, session_id=name, began=datetime.now(UTC))
+
+
+def _insist(mending: Callable[[], None], mutant: Mutant) -> None:
+    try:
+        mending()
+    except MeshproofError as error:
+        raise NotMended(
+            f"what mutant {mutant.name} broke cannot be undone",
+            seen=error,
+            remedy="make the cluster answer, and run anything: it begins with mending",
+        ) from error
+
+
+def _impatient(mesh: Mesh) -> Mesh:
+    """The same mesh with shorter timeouts: what is broken does not get well by waiting."""
+    timeouts = mesh.timeouts
+    limits = {name: min(getattr(timeouts, name), limit) for name, limit in _IMPATIENT.items()}
+    settings = mesh.settings.model_copy(update={"timeouts": timeouts.model_copy(update=limits)})
+    return replace(mesh, settings=settings)

@@ -1,0 +1,104 @@
+"""The order of things: which mutants follow each other directly, and when the mesh has to be proven well in between.
+
+Mutants of a group are put in force one after the other; only one is in force at any time. The mending of each goes on
+while the next is put in force, and the tests of all are run on the mended mesh once, at the end of the group. So a
+mutant may meet what is left of one before it. That must not make it look caught: when a failure that was seen in the
+group would fulfil the expectations of the next mutant, that one begins a group of its own, on a mesh that was proven
+well. Nor does it make it look missed: what does not hold in a group, or is not well after it, is proven again, alone.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from meshproof.errors import MeshproofError
+from meshproof.prove.changes import NotMended
+from meshproof.prove.matrix import Cell, Row, foretells, is_of
+from meshproof.prove.mutants import Mutant
+from meshproof.prove.phases import Stopwatch
+from meshproof.report.results import CheckResult
+
+__all__ = ["LARGEST", "Stand", "prove_in_groups"]
+
+LARGEST = 8
+"""Mutants in a group: what a mesh that is not well at its end can cost."""
+
+
+class Stand(Protocol):
+    """What is done to the mesh: see bench.Bench."""
+
+    watch: Stopwatch
+
+    def put_in_force(self, mutant: Mutant) -> None: ...
+    def test(self, mutant: Mutant) -> tuple[Cell, ...]: ...
+    def mend(self) -> str: ...
+    def ill(self, mutants: Sequence[Mutant]) -> list[CheckResult]: ...
+
+
+@dataclass(frozen=True)
+class _Tried:
+    mutant: Mutant
+    row: Row
+
+
+def prove_in_groups(stand: Stand, mutants: Iterable[Mutant], largest: int = LARGEST) -> Iterator[Row]:
+    """The rows of all mutants, in groups of at most `largest`; each group's as soon as the mesh was proven well again.
+
+    Raises NotMended.
+    """
+    waiting = deque(mutants)
+    while waiting:
+        group: list[_Tried] = []
+        try:
+            while waiting and len(group) < largest and not any(foretells(it.row, waiting[0]) for it in group):
+                group.append(_tried(stand, waiting.popleft()))
+                if group[-1].row.problem:
+                    break
+        finally:
+            unsettled = stand.mend()
+        yield from _proven(stand, group, unsettled)
+
+
+def _tried(stand: Stand, mutant: Mutant) -> _Tried:
+    row = Row(mutant.name, mutant.area, mutant.breaks, ())
+    try:
+        stand.put_in_force(mutant)
+        return _Tried(mutant, replace(row, cells=stand.test(mutant)))
+    except NotMended:
+        raise
+    except MeshproofError as error:
+        return _Tried(mutant, replace(row, problem=str(error)))
+
+
+def _proven(stand: Stand, group: Sequence[_Tried], unsettled: str) -> Iterator[Row]:
+    """The rows of a group, when its tests have been run on the mended mesh."""
+    ill = stand.ill([it.mutant for it in group])
+    for number, tried in enumerate(group):
+        own = [check for check in ill if any(is_of(test, check.check) for test in tried.mutant.tests)]
+        problem = tried.row.problem or unsettled or _words(own)
+        row = replace(tried.row, problem=problem, restored=not own and not unsettled)
+        # Only the first was tried on a mesh that had just been proven well; of the others that is made up for.
+        if not row.holds and (number > 0 or (len(group) > 1 and not row.restored)):
+            yield from _alone(stand, row, tried.mutant)
+        else:
+            others = tuple(it.mutant.name for it in group if it is not tried)
+            yield _timed(stand, replace(row, proven_well_with=others))
+
+
+def _alone(stand: Stand, before: Row, mutant: Mutant) -> Iterator[Row]:
+    for row in prove_in_groups(stand, [mutant], largest=1):
+        yield replace(row, note=f"proven again, alone: {before.problem or 'it did not hold in its group'}")
+
+
+def _timed(stand: Stand, row: Row) -> Row:
+    phases: Mapping[str, float] = stand.watch.seconds(row.mutant)
+    return replace(row, phases=phases, seconds=round(sum(phases.values()), 1))
+
+
+def _words(ill: Sequence[CheckResult]) -> str:
+    if not ill:
+        return ""
+    return "not well after mending: " + "; ".join(f"{check.check}: {check.reason}" for check in ill[:3])

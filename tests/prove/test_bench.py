@@ -1,0 +1,149 @@
+"""One mutant after the other in a cluster: undone, put in force; the note in the cluster tells which is in force."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from small_cluster import SmallCluster, path_of
+from small_mutants import a_mutant
+
+from meshproof.errors import UsageError
+from meshproof.kube import Cluster
+from meshproof.mesh import Mesh
+from meshproof.prove import bench as module
+from meshproof.prove import journal
+from meshproof.prove.bench import Bench
+from meshproof.prove.changes import NotMended
+from meshproof.prove.mutants import Mutant
+from meshproof.prove.phases import Stopwatch
+from meshproof.settings import load_settings
+from meshproof.waiting import StateNotReached
+
+ROUTE = {
+    "apiVersion": "v1",
+    "kind": "ConfigMap",
+    "metadata": {"name": "route", "namespace": "shop"},
+    "data": {"weight": "70", "host": "web"},
+}
+
+
+def overlay(name: str, settles: str = "rolled out", **data: str) -> Mutant:
+    changed = {**ROUTE, "data": data}
+    return a_mutant(name, {"test_1": "x"}, steps=[{"overlay": changed}], settles=settles)
+
+
+FIRST = overlay("first", weight="50")
+SECOND = overlay("second", host="db")
+AT_ONCE = overlay("at-once", "at once", host="db")
+ABOUT_NOTHING = a_mutant("nothing", {"test_1": "x"})
+
+
+@pytest.fixture
+def small() -> Iterator[SmallCluster]:
+    with SmallCluster() as small:
+        small.has(ROUTE)
+        yield small
+
+
+@pytest.fixture
+def settling(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What was waited for: there are no proxies here."""
+    waited: list[str] = []
+    monkeypatch.setattr(module, "settled", lambda mesh, rolled_out=True: waited.append("settled"))
+    return waited
+
+
+@pytest.fixture
+def bench(small: SmallCluster, settling: list[str], tmp_path: Path) -> Iterator[Bench]:
+    nothing: Any = SimpleNamespace()
+    with Cluster(small.write_kubeconfig(tmp_path / "kubeconfig")) as cluster:
+        mesh = Mesh(load_settings(), nothing, cluster, nothing, "session")
+        yield Bench(mesh, tmp_path, tmp_path, Stopwatch())
+
+
+def data(small: SmallCluster) -> dict[str, str]:
+    return dict(small.objects[path_of(ROUTE)]["data"])
+
+
+def note(bench: Bench) -> str | None:
+    return journal.mutant_in_force(bench._mesh.cluster)
+
+
+def test_only_one_mutant_is_in_force_at_any_time(small: SmallCluster, bench: Bench, settling: list[str]) -> None:
+    bench.put_in_force(FIRST)
+    assert (data(small), note(bench)) == ({"weight": "50", "host": "web"}, "first")
+    bench.put_in_force(SECOND)
+    assert (data(small), note(bench)) == ({"weight": "70", "host": "db"}, "second")
+    assert settling == ["settled"] * 2, "the mending of the first is waited for together with the second"
+    assert bench.mend() == ""
+    assert (data(small), note(bench)) == (ROUTE["data"], None)
+    assert settling == ["settled"] * 3
+
+
+def test_what_is_not_waited_for_itself_begins_on_a_mesh_that_has_settled(
+    small: SmallCluster, bench: Bench, settling: list[str]
+) -> None:
+    bench.put_in_force(FIRST)
+    bench.put_in_force(AT_ONCE)
+    assert settling == ["settled", "settled"]
+    assert data(small) == {"weight": "70", "host": "db"}
+
+
+def test_a_mutant_that_cannot_be_made_leaves_the_one_before_undone(small: SmallCluster, bench: Bench) -> None:
+    bench.put_in_force(FIRST)
+    with pytest.raises(UsageError, match="Pod nothing, which is not there"):
+        bench.put_in_force(ABOUT_NOTHING)
+    assert data(small) == ROUTE["data"]
+    assert bench.mend() == ""
+    assert note(bench) is None
+
+
+def test_a_mesh_that_does_not_settle_is_told_and_settled_later(
+    bench: Bench, small: SmallCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put_in_force(FIRST)
+
+    def never(mesh: Mesh, rolled_out: bool = True) -> None:
+        raise StateNotReached("all is rolled out", attempts=1, elapsed=1.0, last=None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "settled", never)
+        assert "not settled after mending: all is rolled out" in bench.mend()
+    assert (data(small), note(bench)) == (ROUTE["data"], "first")
+    assert bench.mend() == ""
+    assert note(bench) is None
+
+
+def test_what_somebody_puts_back_is_not_mended_and_the_note_stays(
+    small: SmallCluster, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put_in_force(FIRST)
+    honest = module.undo
+
+    def undone_in_vain(*words: Any) -> None:
+        honest(*words)
+        small.objects[path_of(ROUTE)]["data"]["weight"] = "50"
+
+    monkeypatch.setattr(module, "undo", undone_in_vain)
+    with pytest.raises(NotMended, match="first is undone, and still there") as refused:
+        bench.mend()
+    assert "ConfigMap shop/route is not as it was" in str(refused.value)
+    assert note(bench) == "first"
+
+
+def test_a_cluster_that_does_not_let_itself_be_mended_ends_the_proof(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.put_in_force(FIRST)
+
+    def refuses(*_: Any) -> None:
+        raise UsageError("the API server is gone")
+
+    monkeypatch.setattr(module, "undo", refuses)
+    with pytest.raises(NotMended, match="cannot be undone"):
+        bench.put_in_force(SECOND)
+    assert note(bench) == "first"
