@@ -122,6 +122,13 @@ def status(
 @app.command()
 def prove(
     mutant: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", metavar="NAME")] = None,
+    mutants: Annotated[
+        list[str] | None,
+        typer.Option(help="Mutants of this folder instead; may be repeated; `shipped` are ours.", metavar="FOLDER"),
+    ] = None,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Only tell the mutants, and the tests that have none; without a cluster.")
+    ] = False,
     together: Annotated[
         int | None, typer.Option(help="How many mutants share a proof that all is well again.", min=1, metavar="N")
     ] = None,
@@ -135,12 +142,15 @@ def prove(
 
     Up to N mutants in a row share one proof that the mesh is well again; with 1 each has its own, and it takes longer.
     """
-    from meshproof.prove.command import run_proof  # brings pytest along
+    from meshproof.prove.command import list_mutants, run_proof  # brings pytest along
 
+    if only_list:
+        list_mutants(mutants or (), mutant or (), console)
+        return
     settings = load_settings(
         cluster_name=cluster_name, images=images, keep_cluster=keep_cluster, kubeconfig=kubeconfig, context=context
     )
-    if not run_proof(settings, mutant or (), console, together=together):
+    if not run_proof(settings, mutant or (), console, folders=mutants or (), together=together):
         raise typer.Exit(1)
 
 

@@ -14,31 +14,51 @@ from rich.live import Live
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.mesh import Mesh
+from meshproof.prove.choice import chosen
 from meshproof.prove.groups import LARGEST
+from meshproof.prove.inner import collected
 from meshproof.prove.matrix import Row
-from meshproof.prove.mutants import Mutant, load_mutants
+from meshproof.prove.matrix import unproven as unproven_tests
+from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
-from meshproof.prove.proving import prove, unproven_tests
-from meshproof.prove.told import line_of, picture, told
+from meshproof.prove.proving import prove
+from meshproof.prove.told import line_of, listed, picture, told
 from meshproof.report.files import point_latest
 from meshproof.settings import Settings
 from meshproof.standing import standing
 from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 
-__all__ = ["run_proof"]
+__all__ = ["list_mutants", "run_proof"]
 
 
-def run_proof(settings: Settings, names: Sequence[str], console: Console, *, together: int | None = None) -> bool:
+def list_mutants(folders: Sequence[str], names: Sequence[str], console: Console) -> None:
+    """Tell the mutants, and the tests that none of them says it makes fail, from the files alone: no cluster is needed.
+
+    Raises UsageError when a mutant is not there or wrong.
+    """
+    tests = collected(_suites())
+    for line in listed(chosen(folders, names, tests), tests):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+def run_proof(
+    settings: Settings,
+    names: Sequence[str],
+    console: Console,
+    *,
+    folders: Sequence[str] = (),
+    together: int | None = None,
+) -> bool:
     """Stand the mesh up, or take a kept one over; try the mutants; tell and write down what came of it.
 
-    At most `together` mutants share one proof that the mesh is well again. Returns whether every mutant was caught as
-    it had to be. Raises UsageError before anything is created when a mutant is not there or wrong.
+    `folders` hold the mutants: ours when none is given. At most `together` of them share one proof that the mesh is
+    well again. Returns whether every mutant was caught as it had to be. Raises UsageError before anything is created
+    when a mutant is not there or wrong.
     """
-    mutants = load_mutants(data_root() / "fixtures" / "mutants", names)
-    suites = data_root() / "suites"
-    if not suites.is_dir():
-        raise UsageError("the suites are not here", seen=suites, remedy="run prove from a checkout of meshproof")
+    suites = _suites()
+    tests = collected(suites)
+    mutants = chosen(folders, names, tests)
     rows: list[Row] = []
     unproven: list[str] = []
     timeline = Timeline()
@@ -48,7 +68,7 @@ def run_proof(settings: Settings, names: Sequence[str], console: Console, *, tog
     try:
         try:
             _try(mesh, mutants, suites, together or LARGEST, console, rows)
-            unproven += [] if names else unproven_tests(mesh, rows, suites)
+            unproven += [] if names or folders else unproven_tests(rows, tests)
         finally:
             _write(mesh, rows, unproven)  # also what there is of a proof that was ended
     finally:
@@ -57,6 +77,13 @@ def run_proof(settings: Settings, names: Sequence[str], console: Console, *, tog
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"matrix: {mesh.reports / 'prove.json'}", highlight=False, markup=False)
     return all(row.holds for row in rows)
+
+
+def _suites() -> Path:
+    suites = data_root() / "suites"
+    if not suites.is_dir():
+        raise UsageError("the suites are not here", seen=suites, remedy="run prove from a checkout of meshproof")
+    return suites
 
 
 def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, rows: list[Row]) -> None:

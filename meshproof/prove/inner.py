@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -42,19 +43,32 @@ def run_tests(
     return given.results.checks
 
 
-def collected(mesh: Mesh, suites: Path, log: Path) -> list[str]:
-    """The node ids of all tests of the suites."""
+def collected(suites: Path) -> list[str]:
+    """The node ids of all tests of the suites: nothing is run, and no cluster is needed.
+
+    Raises MeshproofError when there is none, with pytest's last words.
+    """
 
     class Collector:
         def __init__(self) -> None:
             self.nodes: list[str] = []
 
         def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-            self.nodes += [item.nodeid for item in items]
+            folder = items[0].config.rootpath
+            self.nodes += [f"suites/{_within(suites, folder / item.nodeid)}" for item in items]
 
     collector = Collector()
-    _pytest([str(suites), "--collect-only"], log, Given(mesh), collector)
+    with TemporaryDirectory() as folder:
+        log = Path(folder) / "collect.log"
+        _pytest([str(suites), "--collect-only", "--continue-on-collection-errors"], log, collector)
+        last = log.read_text().strip().splitlines()[-5:]
+    if not collector.nodes:
+        raise MeshproofError("the tests of the suites cannot be collected", seen="; ".join(last))
     return collector.nodes
+
+
+def _within(suites: Path, node: Path) -> str:
+    return str(node).removeprefix(f"{suites}/")
 
 
 def _pytest(words: Sequence[str], log: Path, *plugins: object) -> int | pytest.ExitCode:

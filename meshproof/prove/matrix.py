@@ -11,7 +11,7 @@ from meshproof.prove.mutants import Mutant
 from meshproof.report.results import CheckResult, Ending, LeftOut
 from meshproof.verdict import Verdict
 
-__all__ = ["Cell", "Mark", "Row", "foretells", "is_expected", "is_of", "judge", "unproven"]
+__all__ = ["Cell", "Mark", "Row", "foretells", "is_expected", "is_of", "judge", "unproven", "without_mutant"]
 
 
 class Mark(StrEnum):
@@ -87,6 +87,12 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
     missing = [test for test in mutant.green if not any(is_of(test, check) for check in run)]
     cells += [Cell(test, Mark.NOT_RUN, "") for test in missing]
     return tuple(cells)
+
+
+def without_mutant(mutants: Iterable[Mutant], tests: Iterable[str]) -> list[str]:
+    """The test functions, of all those given, that no mutant says it makes fail."""
+    named = {expectation.test.partition("[")[0] for mutant in mutants for expectation in mutant.fails}
+    return sorted({_short(test).partition("[")[0] for test in tests} - named)
 
 
 def is_expected(mutant: Mutant, node: str, verdict: Ending, reason: str) -> bool:

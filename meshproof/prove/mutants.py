@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -147,17 +147,12 @@ def filled(mutant: Mutant, words: Mapping[str, str]) -> Mutant:
     return mutant.model_copy(update={"steps": Steps.model_validate_json(text).steps})
 
 
-def load_mutants(folder: Path, only: Sequence[str] = ()) -> list[Mutant]:
-    """The mutants of a folder in the order in which to try them, or those that are named.
+def load_mutants(folder: Path) -> list[Mutant]:
+    """The mutants of a folder in the order in which to try them.
 
-    Raises UsageError that names the file and the field, or a name that there is no file for.
+    Raises UsageError that names the file and the field.
     """
-    files = {path.stem: path for path in sorted(folder.glob("*.yaml"))}
-    if unknown := [name for name in only if name not in files]:
-        raise UsageError(
-            f"there is no mutant {', '.join(unknown)}", seen=folder, remedy=f"use one of {', '.join(files) or 'none'}"
-        )
-    mutants = [_read(path) for name, path in files.items() if not only or name in only]
+    mutants = [_read(path) for path in folder.glob("*.yaml")]
     return sorted(mutants, key=lambda mutant: (mutant.order, mutant.name))
 
 

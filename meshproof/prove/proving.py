@@ -8,13 +8,12 @@ from pathlib import Path
 from meshproof.mesh import Mesh
 from meshproof.prove.bench import Bench
 from meshproof.prove.groups import LARGEST, prove_in_groups
-from meshproof.prove.inner import collected
-from meshproof.prove.matrix import Row, unproven
+from meshproof.prove.matrix import Row
 from meshproof.prove.mutants import Mutant, filled
 from meshproof.prove.phases import Phase, Stopwatch
 from meshproof.prove.settling import settled
 
-__all__ = ["prove", "unproven_tests"]
+__all__ = ["prove"]
 
 
 def prove(
@@ -34,14 +33,5 @@ def prove(
         "node": mesh.cluster.list("Node")[0]["metadata"]["name"],
         "pool.last": str(mesh.pool.last),
     }
-    bench = Bench(mesh, suites, _folder(mesh), Stopwatch(tell))
+    bench = Bench(mesh, suites, mesh.reports / "mutants", Stopwatch(tell))
     yield from prove_in_groups(bench, [filled(mutant, words) for mutant in mutants], largest)
-
-
-def unproven_tests(mesh: Mesh, rows: Sequence[Row], suites: Path) -> list[str]:
-    """The test functions of the suites that no row's mutant made fail for the right reason."""
-    return unproven(rows, collected(mesh, suites, _folder(mesh) / "collect.log"))
-
-
-def _folder(mesh: Mesh) -> Path:
-    return mesh.reports / "mutants"

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from meshproof.prove.matrix import Cell, Mark, Row
+from meshproof.prove.matrix import Cell, Mark, Row, without_mutant
+from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
 
-__all__ = ["counted", "line_of", "picture", "told"]
+__all__ = ["counted", "line_of", "listed", "picture", "told"]
 
 _STYLES = {
     Mark.CAUGHT: "green",
@@ -52,6 +53,15 @@ def line_of(row: Row) -> Text:
     """A row in one line, for where there is no live table."""
     spent = ", ".join(f"{phase} {row.phases.get(phase, 0.0):.1f}" for phase in Phase)
     return Text(f"{row.mutant}: {'caught' if row.holds else 'NOT as it had to be'}, {row.seconds:.0f} s ({spent})")
+
+
+def listed(mutants: Sequence[Mutant], tests: Sequence[str]) -> Iterator[Text]:
+    """The mutants, and the test functions that none of them says it makes fail."""
+    for mutant in mutants:
+        yield Text.assemble((mutant.name, "bold"), f": {mutant.breaks}")
+    missing = without_mutant(mutants, tests)
+    yield Text(f"{len(mutants)} mutants; unproven, since none of them makes them fail: {len(missing)} tests")
+    yield from (Text(f"  {test}") for test in missing)
 
 
 def counted(row: Row) -> Text:

@@ -29,14 +29,6 @@ def test_a_mutant_is_named_after_its_file(tmp_path: Path) -> None:
     write(tmp_path, "one", GOOD)
     write(tmp_path, "first", {**GOOD, "order": 1})
     assert [mutant.name for mutant in load_mutants(tmp_path)] == ["first", "one"]
-    assert [mutant.name for mutant in load_mutants(tmp_path, ["one"])] == ["one"]
-
-
-def test_a_name_without_a_file_is_told_with_those_that_there_are(tmp_path: Path) -> None:
-    write(tmp_path, "one", GOOD)
-    with pytest.raises(UsageError, match="no mutant two") as refused:
-        load_mutants(tmp_path, ["two"])
-    assert "one" in str(refused.value)
 
 
 @pytest.mark.parametrize(
