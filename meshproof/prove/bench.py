@@ -62,7 +62,7 @@ class Bench:
             self._in_force = mutant, steps
             for step in mutant.steps:
                 if step.faults is not None:
-                    inject(self._mesh, step.faults)
+                    inject(self._mesh, [fault.model_dump() for fault in step.faults])
                 else:
                     perform(cluster, step)
         with self.watch.runs(Phase.SETTLE, mutant.name):

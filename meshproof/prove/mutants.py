@@ -8,13 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from meshproof.errors import UsageError
+from meshproof.intake.faults import Fault
 
 __all__ = ["Command", "Expectation", "Mutant", "Pods", "Reference", "Step", "filled", "load_mutants"]
 
 Test = Annotated[str, Field(pattern=r"^[\w/]+\.py::\w+(\[.+\])?$")]
+
+
+Name = Annotated[str, Field(min_length=1)]
 
 
 class _Table(BaseModel):
@@ -24,10 +28,27 @@ class _Table(BaseModel):
 class Reference(_Table):
     """An object of the cluster."""
 
-    api_version: str = Field(alias="apiVersion")
-    kind: str
-    name: str
-    namespace: str | None = None
+    api_version: Name = Field(alias="apiVersion")
+    kind: Name
+    name: Name
+    namespace: Name | None = None
+
+
+def _is_about_an_object(manifest: dict[str, Any]) -> dict[str, Any]:
+    metadata = manifest.get("metadata")
+    if not isinstance(metadata, dict):
+        raise ValueError("an object has apiVersion, kind and metadata.name")
+    names = {"name": metadata.get("name"), "namespace": metadata.get("namespace")}
+    try:
+        Reference.model_validate({"apiVersion": manifest.get("apiVersion"), "kind": manifest.get("kind"), **names})
+    except ValidationError as error:
+        raise ValueError(
+            f"an object has apiVersion, kind and metadata.name, all of them texts: {error.errors()[0]['loc'][0]}"
+        ) from error
+    return manifest
+
+
+Object = Annotated[dict[str, Any], AfterValidator(_is_about_an_object)]
 
 
 class Substitution(Reference):
@@ -62,22 +83,19 @@ class Step(_Table):
     """
 
     delete: Reference | None = None
-    overlay: dict[str, Any] | None = None
+    overlay: Object | None = None
     substitute: Substitution | None = None
-    apply: list[dict[str, Any]] | None = None
+    apply: list[Object] | None = None
     restart: Reference | None = None
     end: Pods | None = None
     run: Command | None = None
-    faults: list[dict[str, Any]] | None = None
+    faults: Annotated[list[Fault], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Step:
         given = [name for name in type(self).model_fields if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(f"a step is exactly one of {', '.join(type(self).model_fields)}, not {given or 'none'}")
-        for manifest in [*(self.apply or []), *([self.overlay] if self.overlay else [])]:
-            if not {"apiVersion", "kind", "metadata"} <= manifest.keys() or "name" not in manifest["metadata"]:
-                raise ValueError("an object has apiVersion, kind and metadata.name")
         return self
 
 
@@ -99,7 +117,7 @@ class Expectation(_Table):
     def _is_a_regular_expression(cls, value: str) -> str:
         try:
             re.compile(value)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"not a regular expression: {error}") from error
         return value
 
@@ -158,16 +176,33 @@ def load_mutants(folder: Path) -> list[Mutant]:
 
 def _read(path: Path) -> Mutant:
     try:
-        content = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} cannot be read", seen=error, remedy="correct the file") from error
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:  # a date that there is not is a ValueError
+        raise UsageError(f"{path} cannot be read", seen=error, remedy="write one YAML object, in UTF-8") from error
     if not isinstance(content, dict):
-        raise UsageError(f"{path} is not a mutant", seen=repr(content)[:120], remedy="write a YAML object")
+        raise UsageError(f"{path} is not a mutant", seen=_shown(content), remedy="write one YAML object")
+    if "name" in content:
+        raise UsageError(
+            f"{path}, name: a mutant is named after its file", seen=_shown(content["name"]), remedy="leave it out"
+        )
     try:
-        return Mutant.model_validate({"name": path.stem, **content})
+        mutant = Mutant.model_validate({"name": path.stem, **content})
+        filled(mutant, {})  # only what can be written as JSON can be sent to the cluster
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(word) for word in first["loc"]) or "the whole"
         problem = first["msg"].removeprefix("Value error, ")
-        seen = repr(first.get("input"))[:200]
-        raise UsageError(f"{path}, {where}: {problem}", seen=seen, remedy="correct the file") from error
+        remedy = "rename the file" if where == "name" else f"correct {where} in {path.name}"
+        raise UsageError(f"{path}, {where}: {problem}", seen=_shown(first.get("input")), remedy=remedy) from error
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UsageError(
+            f"{path}, steps: cannot be written as JSON", seen=_shown(error), remedy="use plain texts, numbers and lists"
+        ) from error
+    return mutant
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:200]
+    except RecursionError:
+        return "something that contains itself"

@@ -92,7 +92,7 @@ def test_the_next_run_switches_off_what_a_killed_one_left_on(
     mesh: Mesh, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     journal.begin(mesh.cluster, REFUSED.name, planned(mesh.cluster, REFUSED))
-    inject(mesh, REFUSED.steps[0].faults or ())
+    inject(mesh, [fault.model_dump() for fault in REFUSED.steps[0].faults or ()])
     assert sent(url) == 403
     # The run is killed here. The next one finds its note.
     monkeypatch.setattr(leftovers, "settled", lambda mesh: None)

@@ -42,6 +42,16 @@ def test_a_mutant_is_named_after_its_file(tmp_path: Path) -> None:
         ({**GOOD, "steps": [{}]}, "exactly one of"),
         ({**GOOD, "steps": [{**GOOD["steps"][0], "apply": []}]}, "exactly one of"),  # type: ignore[index]
         ({**GOOD, "steps": [{"apply": [{"kind": "Pod"}]}]}, "metadata.name"),
+        ({**GOOD, "name": "another"}, "named after its file"),
+        ({**GOOD, "steps": [{"delete": {"apiVersion": "v1", "name": "x"}}]}, "steps.0.delete.kind"),
+        ({**GOOD, "steps": [{"apply": [{"apiVersion": "v1", "kind": "Pod", "metadata": None}]}]}, "metadata.name"),
+        ({**GOOD, "steps": [{"overlay": {"apiVersion": "v1", "kind": 5, "metadata": {"name": "x"}}}]}, "texts: kind"),
+        ({**GOOD, "steps": [{"faults": [{"path": "/"}]}]}, "either status or reset"),
+        ("breaks: 2026-13-45", "cannot be read"),
+        (
+            {**GOOD, "fails": [{"test": "test_a.py::test_b", "because": "a{99999999999999999999}"}]},
+            "regular expression",
+        ),
         ({**GOOD, "fails": []}, "fails"),
         ({**GOOD, "fails": [{"test": "test_a", "because": "x"}]}, "fails.0.test"),
         ({**GOOD, "fails": [{"test": "test_a.py::test_b", "because": "("}]}, "not a regular expression"),
