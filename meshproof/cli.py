@@ -1,8 +1,9 @@
-"""The `meshproof` command: doctor, up, down, status, report, prove, intake."""
+"""The `meshproof` command: doctor, up, down, status, prove, nightly, report, intake."""
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from itertools import groupby
 from typing import Annotated, Any
@@ -152,6 +153,26 @@ def prove(
     )
     if not run_proof(settings, mutant or (), console, folders=mutants or (), together=together):
         raise typer.Exit(1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def nightly(
+    context_of_command: typer.Context,
+    cluster_name: ClusterName = None,
+    images: Images = None,
+    keep_cluster: Annotated[bool | None, typer.Option("--keep-cluster", help="Do not delete it afterwards.")] = None,
+    kubeconfig: Kubeconfig = None,
+    context: Context = None,
+) -> None:
+    """Every suite strictly, one version against itself, a soak with restarts, the mutants. Other words are pytest's."""
+    from meshproof.nightly.command import run_night
+    from meshproof.nightly.stages import environment
+
+    named = {"cluster_name": cluster_name, "images": images, "kubeconfig": kubeconfig, "context": context}
+    settings = load_settings(**named, keep_cluster=keep_cluster)
+    code = run_night(settings, environment(os.environ, **named), context_of_command.args, console)
+    if code:
+        raise typer.Exit(code)
 
 
 @app.command()

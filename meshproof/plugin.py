@@ -36,6 +36,7 @@ _ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 _OPTIONS = (
     *("cluster_name", "keep_cluster", "kubeconfig", "context", "kind_bin", "kind_image"),
     *("images", "workers", "metallb", "pool", "datadog", "tracing", "strictness", "reports", "send_results"),
+    "soak_seconds",
 )
 
 
@@ -91,6 +92,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     add("--datadog", metavar="BACKEND", help="intake or saas: where agents send and checks ask (default: intake)")
     add("--tracing", metavar="WAY", help="telemetry or legacy: how Istio is told to trace (default: telemetry)")
     add("--strictness", metavar="HOW", help="gate or nightly: how finely traffic is judged (default: gate)")
+    add("--soak-seconds", metavar="SECONDS", help="how long the nightly soak takes (default: 600)")
     add("--send-results", action="store_true", default=None, help="send what came of it to Datadog, or to the intake")
     add("--reports", metavar="FOLDER", help="where reports go (default: reports)")
 

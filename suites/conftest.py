@@ -10,6 +10,7 @@ _ORDER = (
     *("test_log_exclusion", "test_metric_exclusion", "test_log_delivery", "test_log_search", "test_log_interruptions"),
     *("test_inventory", "test_apps", "test_log_pipelines", "test_split", "test_canary"),
     *("test_weights", "test_retries", "test_parity"),
+    *("test_same_version", "test_soak"),
 )
 
 

@@ -15,8 +15,10 @@ from meshproof.load.strictness import Strict
 from meshproof.mesh import Mesh
 from meshproof.probe import Proxy
 from meshproof.report.evidence import Evidence
+from meshproof.report.history import ERROR_RATE, EVIDENCE
 from meshproof.verdict import Verdict
 from meshproof.verdict.independence import judge_independence
+from meshproof.verdict.split import SplitPromise, at_looks, judge_split
 
 PROMISED = {"v1": 70, "v2": 30}
 
@@ -34,15 +36,20 @@ def test_the_proxy_that_chooses_is_told_the_weights(
         assert weights == [PROMISED], f"{proxy} splits by {' and by '.join(map(str, weights))}, not by {PROMISED}"
 
 
-def test_traffic_is_split_as_promised(measured: Measured, evidence: Evidence) -> None:
+def test_traffic_is_split_as_promised(measured: Measured, strict: Strict, evidence: Evidence) -> None:
     """70 % of the requests go to v1 and 30 % to v2, within the margin and as surely as the run is strict."""
     evidence.add("run", measured.told)
+    counts, unattributed = at_looks(measured.rows.arm(ARMS), len(ARMS))
+    judged = judge_split(counts, SplitPromise((70, 30), strict.margin / 100, strict.alpha), unattributed=unattributed)
+    evidence.figure("against 70/30", judged.log_evidence, EVIDENCE)
+    evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
     conforms(measured.verdict, measured.told)
 
 
 def test_every_request_is_drawn_anew(measured: Measured, strict: Strict, evidence: Evidence) -> None:
     """The arm depends neither on the connection nor on the request before."""
     rows = measured.rows
+    evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
     found = judge_independence(rows.arm(ARMS), rows.user, strict.alpha)
     evidence.add("independence", found)
     if found.verdict is Verdict.INVALID:
