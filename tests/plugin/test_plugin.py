@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy  # noqa: F401 - cannot be loaded anew by each of the runs in this process
 import pytest
 
 SUITE = """
