@@ -16,10 +16,23 @@ from meshproof.manifests import Manifest
 from meshproof.probe import Proxy, contains, hold
 from meshproof.prove.notes import noted, restoring
 
-__all__ = ["ARMS", "SPEECH", "Reroute", "failing", "load_pod", "rerouted", "virtual_service", "wait_for_route"]
+__all__ = [
+    "ARMS",
+    "FAILING",
+    "SPEECH",
+    "Reroute",
+    "failing",
+    "load_pod",
+    "rerouted",
+    "virtual_service",
+    "wait_for_route",
+]
 
 SPEECH = "text-to-speech.apps.svc.cluster.local"
 ARMS = ("v1", "v2")
+FAILING = "meshproof.failing"
+"""The name of the filter by which a version fails, in a proxy that holds it. All outbound listeners have a fault filter
+of Envoy's own name."""
 _NAMESPACE = "apps"
 _ROUTE = ("VirtualService", "text-to-speech-vs", _NAMESPACE, "networking.istio.io/v1")
 _IMAGE = "docker.io/meshproof/text-to-speech-canary:1.0.0"
@@ -106,7 +119,7 @@ def rerouted(cluster: Cluster, proxies: Sequence[Proxy]) -> Iterator[Reroute]:
 def failing(version: str, percentage: float, status: int = 503) -> Manifest:
     """An EnvoyFilter by which the sidecars of one version answer a part of their requests themselves, with an error."""
     fault = {
-        "name": "envoy.filters.http.fault",
+        "name": FAILING,
         "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault",
             "abort": {
