@@ -40,7 +40,7 @@ def both_arms_are_v1(mesh: Mesh, proxies: Sequence[Proxy]) -> Iterator[None]:
         what = "both arms lead to the same pods" if alike else "each arm leads to its own pods"
         eventually(look, timeout=mesh.timeouts.configuration_sync, what=what)
 
-    with noted(mesh.cluster, f"the subsets of {SPEECH}", [restoring(found, before)]):
+    with noted(mesh.cluster, f"the subsets of {SPEECH}", [restoring(*RULE, before)]):
         try:
             mesh.cluster.patch(kind, name, {"spec": {"subsets": same}}, namespace, version)
             wait(alike=True)
