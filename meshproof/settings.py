@@ -221,11 +221,14 @@ def load_settings(**options: Any) -> Settings:
     except ValidationError as error:
         raise _told(error.errors(include_url=False)[0], given) from error
     except SettingsError as error:  # what should be JSON and is not
-        name = f"{_PREFIX}TIMEOUTS"
+        found = re.search(r'field "(\w+)"', str(error))
+        field = found[1] if found else "timeouts"
+        name = f"{_PREFIX}{field.upper()}"
+        one_timeout = f"set one timeout at a time, like {name}{_PARTS}ROLLOUT=300"
         raise UsageError(
-            f"setting timeouts: {name} is not JSON",
+            f"setting {field}: {name} is not JSON",
             seen=shown(_variables().get(name)),
-            remedy=f"set one timeout at a time, like {name}{_PARTS}ROLLOUT=300",
+            remedy=one_timeout if field == "timeouts" else f"write {name} as JSON, like {{}}",
         ) from error
 
 

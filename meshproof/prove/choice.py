@@ -60,6 +60,7 @@ def _fits(path: Path, mutant: Mutant, tests: Sequence[str]) -> None:
         if any(is_of(test, node) for node in tests):
             continue
         known = {node.removeprefix("suites/") for node in tests}
-        close = get_close_matches(test, [*known, *{it.partition("[")[0] for it in known}], n=3)
+        names = sorted(known | {it.partition("[")[0] for it in known})
+        close = get_close_matches(test, names, n=3, cutoff=0.75)
         remedy = f"use one of {', '.join(close)}" if close else "`meshproof prove --list` tells which tests there are"
         raise UsageError(f"{path}, {where}: the suites have no such test", seen=test, remedy=remedy)

@@ -17,6 +17,8 @@ from meshproof.secrecy import shown
 from meshproof.settings import Settings, load_settings
 from meshproof.timeouts import Timeouts
 
+JSON = {"timeouts", "soak_may_lose"}
+"""In the environment these are JSON."""
 FIELDS = sorted(set(Settings.model_fields) - {"timeouts"})
 PATHS = ("kubeconfig", "reports", "cache", "state", "kind_bin")
 
@@ -58,7 +60,7 @@ def test_options(name: str, junk: str) -> None:
     outcome(f"--{name.replace('_', '-')}", junk, **{name: junk})
 
 
-@given(name=st.sampled_from(FIELDS), junk=LINE)
+@given(name=st.sampled_from(sorted({*FIELDS} - JSON)), junk=LINE)
 @example("kubeconfig", "")
 def test_environment(name: str, junk: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -81,6 +83,14 @@ def test_environment_of_all_timeouts(junk: str, monkeypatch: pytest.MonkeyPatch)
     with pytest.raises(UsageError, match="MESHPROOF_TIMEOUTS") as told:
         load_settings()
     assert told.value.seen and told.value.remedy
+
+
+@pytest.mark.parametrize("junk", ["30", "[", "", "true", '{"lunch": "x"}'])
+def test_environment_of_what_may_be_lost(junk: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MESHPROOF_SOAK_MAY_LOSE", junk)
+    with pytest.raises(UsageError, match="soak_may_lose") as told:
+        load_settings()
+    assert told.value.seen and "MESHPROOF_SOAK_MAY_LOSE" in str(told.value.remedy)
 
 
 def toml(content: Any) -> str:
