@@ -19,8 +19,10 @@ from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest, write_timeline
 from meshproof.report.recorder import promise_of, reason_of, verdict_of
+from meshproof.report.reproduce import without_secrets
 from meshproof.report.results import CheckResult, Ending, Results
 from meshproof.report.summary import summary_lines
+from meshproof.secrecy import hidden
 from meshproof.settings import Settings, load_settings
 from meshproof.standing import standing
 from meshproof.timeline import Timeline
@@ -166,6 +168,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn each test's end into a result with its verdict, reason and evidence."""
     report = yield
+    _leave_out_secrets(report)
     run = item.config.stash[_RUN]
     if run.mesh is None or (report.when != "call" and report.passed):
         return report
@@ -173,7 +176,7 @@ def pytest_runtest_makereport(
     verdict = verdict_of(report, error)
     report.user_properties.append(("verdict", verdict.value))
     kept = item.stash.get(_EVIDENCE, Evidence())
-    reason = reason_of(report, error)
+    reason = hidden(reason_of(report, error))
     folder = None
     on_purpose = run.given is not None and run.given.expects(item.nodeid, verdict, reason)
     if verdict in (Verdict.VIOLATE, Verdict.INVALID) and not on_purpose and run.diagnosed < diagnostics.LIMIT:
@@ -204,12 +207,16 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
         return
     from meshproof.report.page import write_report  # takes a while to load
 
-    run.results.write(run.folder / "results.json")
-    page = write_report(run.folder)
-    if run.settings.send_results and sending.has_account() and exitstatus in _ENDS:
-        _send(run, lambda: sending.send_to_account(run.folder))
-    point_latest(run.settings.reports, run.folder)
     terminalreporter.section("meshproof", sep="=")
+    try:
+        run.results.write(run.folder / "results.json")
+        page = write_report(run.folder)
+        if run.settings.send_results and sending.has_account() and exitstatus in _ENDS:
+            _send(run, lambda: sending.send_to_account(run.folder))
+        point_latest(run.settings.reports, run.folder)
+    except OSError as error:
+        terminalreporter.write_line(f"the report cannot be written: {error.filename}: {error.strerror}", red=True)
+        return
     for line in summary_lines(run.results, run.mesh.reach(), run.folder, page):
         terminalreporter.write_line(line)
     if run.sent:
@@ -227,7 +234,19 @@ def _send(run: _Run, send: Callable[[], sending.Sent]) -> None:
 def _command(config: pytest.Config) -> list[str]:
     """What was typed after `pytest`, as it would be typed after tox's `--`."""
     given = [str(word) for word in config.invocation_params.args]
-    return ["tox", "-e", "e2e", "--", *(word for word in given if word != "suites" and "junitxml" not in word)]
+    kept = [word for word in given if word != "suites" and "junitxml" not in word]
+    return ["tox", "-e", "e2e", "--", *without_secrets(kept)]
+
+
+def _leave_out_secrets(report: pytest.TestReport) -> None:
+    """What pytest tells and writes to junit.xml: how the test failed, and what was captured."""
+    text = report.longreprtext
+    if report.failed and hidden(text) != text:
+        report.longrepr = hidden(text)
+    if isinstance(report.longrepr, tuple):
+        path, line, why = report.longrepr
+        report.longrepr = (path, line, hidden(why))
+    report.sections = [(title, hidden(content)) for title, content in report.sections]
 
 
 def _add_junit_properties(config: pytest.Config, facts: dict[str, Any]) -> None:

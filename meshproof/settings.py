@@ -232,7 +232,7 @@ def load_settings(**options: Any) -> Settings:
         ) from error
 
 
-def _of_file() -> Mapping[str, Any]:
+def _of_file() -> dict[str, Any]:
     """What meshproof.toml says; nothing when there is none."""
     if not _FILE.exists() and not _FILE.is_symlink():
         return {}

@@ -11,6 +11,7 @@ import yaml
 from kubernetes import client, config
 
 from meshproof.kube.errors import UnknownContext, UnreadableKubeconfig
+from meshproof.secrecy import remember
 
 __all__ = ["Access", "contexts", "load_access"]
 
@@ -40,16 +41,15 @@ def contexts(kubeconfig: Path | None) -> tuple[list[str], str | None]:
     for path in _files(kubeconfig):
         try:
             document = yaml.safe_load(path.read_text())
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            seen = error.strerror if isinstance(error, OSError) else error
+        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
             raise UnreadableKubeconfig(
-                f"cannot read kubeconfig {path}", seen=seen, remedy="correct the path or file"
+                f"cannot read kubeconfig {path}", seen=_why(error), remedy="correct the path or file"
             ) from error
-        if not isinstance(document, dict):
-            raise UnreadableKubeconfig(
-                f"{path} is not a kubeconfig", seen=repr(document)[:80], remedy="correct the path"
-            )
-        for entry in document.get("contexts") or []:
+        entries = document.get("contexts") or [] if isinstance(document, dict) else None
+        if not isinstance(document, dict) or not isinstance(entries, list):
+            seen = f"a {type(document).__name__} without a list of contexts"
+            raise UnreadableKubeconfig(f"{path} is not a kubeconfig", seen=seen, remedy="correct the path")
+        for entry in entries:
             if isinstance(entry, dict) and entry.get("name") not in names:
                 names.append(str(entry.get("name")))
         current = current or document.get("current-context") or None
@@ -73,12 +73,25 @@ def load_access(kubeconfig: Path | None, context: str | None) -> Access:
     configuration: Any = client.Configuration()
     try:
         config.load_kube_config(_shown(kubeconfig), chosen, configuration, persist_config=False)
-    except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        # Whatever the cluster answers and the client logs, these show nowhere.
+        remember(
+            configuration.password or "", *(words.split()[-1] for words in configuration.api_key.values() if words)
+        )
+    except (config.ConfigException, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise UnreadableKubeconfig(
             f"{where}, context {chosen}, cannot be used", seen=error, remedy="correct the kubeconfig"
         ) from error
     configuration.connection_pool_maxsize = _POOL_SIZE
     return Access(chosen, configuration)
+
+
+def _why(error: Exception) -> str:
+    """Without the lines of the file: they may hold a token."""
+    if isinstance(error, OSError):
+        return error.strerror or type(error).__name__
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}: " if mark is not None else ""
+    return f"{where}{getattr(error, 'problem', None) or type(error).__name__}"
 
 
 def _shown(kubeconfig: Path | None) -> str:

@@ -1,9 +1,13 @@
-"""What one wants to see when a check fails, gathered at once into a folder: best effort, never an error of its own."""
+"""What one wants to see when a check fails, gathered at once into a folder: best effort, never an error of its own.
+
+No Secret is asked for. Of what is written, known secrets are left out, and so is what the cluster's objects hold under
+a secret's name: environment, arguments, annotations that repeat a whole manifest.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -14,6 +18,8 @@ from meshproof.errors import MeshproofError
 from meshproof.kube import Cluster
 from meshproof.probe import Proxy, proxy_sync
 from meshproof.probe.inventory import Pod, pods
+from meshproof.report.reproduce import without_secrets
+from meshproof.secrecy import HIDDEN, hidden, hidden_in, is_secret_name
 
 __all__ = ["LIMIT", "collect"]
 
@@ -23,6 +29,11 @@ LIMIT = 5
 _LOG_LINES = 2000
 _METALLB_KINDS = ("IPAddressPool", "L2Advertisement", "ServiceL2Status")
 _ISTIO_KINDS = ("Gateway", "VirtualService", "DestinationRule", "PeerAuthentication", "Sidecar", "Telemetry")
+
+_COPY = "kubectl.kubernetes.io/last-applied-configuration"
+_WORDS = ("args", "command")
+_WHERE = ("name", "namespace", "path", "file", "type", "mode", "policy")
+"""Ends of names like secretName, which tell where a secret is."""
 
 Task = tuple[str, Callable[[], str]]
 
@@ -35,9 +46,9 @@ def collect(cluster: Cluster, namespaces: Sequence[str], folder: Path, extra: di
         for name, text in pool.map(_carried_out, _tasks(cluster, namespaces)):
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(hidden(text))
     for name, value in (extra or {}).items():
-        (folder / f"{name}.json").write_text(json.dumps(value, indent=1, default=str))
+        (folder / f"{name}.json").write_text(json.dumps(hidden_in(value), indent=1, default=str))
     return folder
 
 
@@ -81,7 +92,7 @@ def _pod_tasks(cluster: Cluster, pod: Pod) -> Iterator[Task]:
             )
     if pod.has_proxy and pod.phase == "Running":
         proxy = Proxy(cluster, pod.namespace, pod.name)
-        yield f"{base}/config_dump.json", lambda: json.dumps(proxy.config_dump(), indent=1)
+        yield f"{base}/config_dump.json", lambda: json.dumps(_told(proxy.config_dump()), indent=1)
         yield f"{base}/clusters.txt", lambda: proxy.ask("clusters")
 
 
@@ -93,7 +104,30 @@ def _objects(cluster: Cluster, namespace: str) -> str:
 def _dump(objects: Sequence[dict[str, Any]]) -> str:
     for item in objects:
         item.get("metadata", {}).pop("managedFields", None)
-    return str(yaml.safe_dump_all(objects, sort_keys=False)) if objects else "# none\n"
+    return str(yaml.safe_dump_all([_told(item) for item in objects], sort_keys=False)) if objects else "# none\n"
+
+
+def _told(value: Any) -> Any:
+    """The same without what stands under a secret's name, and without copies of the whole in annotations."""
+    if isinstance(value, list):
+        return [_told(item) for item in value]
+    if not isinstance(value, Mapping):
+        return value
+    told = {name: _field(name, item) for name, item in value.items() if name != _COPY}
+    if isinstance(value.get("value"), str) and is_secret_name(str(value.get("name"))):
+        told["value"] = HIDDEN
+    if value.get("kind") == "Secret":
+        told |= {name: HIDDEN for name in ("data", "stringData") if name in value}
+    return told
+
+
+def _field(name: str, value: Any) -> Any:
+    if name in _WORDS and isinstance(value, list):
+        return without_secrets([str(word) for word in value])
+    word = name.lower()  # `key` alone is a label's, or that of an entry
+    if isinstance(value, str) and is_secret_name(name) and word != "key" and not word.endswith(_WHERE):
+        return HIDDEN
+    return _told(value)
 
 
 def _events(cluster: Cluster, namespace: str) -> str:

@@ -18,6 +18,8 @@ from enum import Enum, StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from meshproof.secrecy import hidden
+
 __all__ = ["FILES", "Cell", "Evidence", "LedgerRow", "Line", "ParityRow", "Quantile", "Stage", "Tone", "as_plain"]
 
 FILES = "files"
@@ -225,7 +227,7 @@ class Evidence:
 
         Kind file: {"path" inside the run's folder, "bytes", "sha256", "media_type"}. `write_files` puts it there.
         """
-        data = content.encode() if isinstance(content, str) else content
+        data = hidden(content).encode() if isinstance(content, str) else content
         digest = hashlib.sha256(data).hexdigest()
         plain = PurePosixPath(re.sub(r"[^\w.-]+", "-", name).strip(".-") or "file")
         path = f"{FILES}/{plain.stem[:80]}-{digest[:8]}{plain.suffix}"

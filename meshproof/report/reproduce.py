@@ -7,9 +7,10 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from meshproof.secrecy import hidden, is_secret_name
+
 __all__ = ["check_command", "run_command", "without_secrets"]
 
-_SECRET = re.compile(r"key|token|secret|password|passwd|credential", re.IGNORECASE)
 _KEY_LIKE = re.compile(r"\b[0-9a-fA-F]{32,40}\b")
 
 
@@ -45,9 +46,9 @@ def without_secrets(words: Sequence[str]) -> list[str]:
         name, equals, _ = word.partition("=")
         if hide and not word.startswith("-"):
             kept.append("...")
-        elif equals and _SECRET.search(name):
+        elif equals and is_secret_name(name):
             kept.append(f"{name}=...")
         else:
-            kept.append(_KEY_LIKE.sub("...", word))
-        hide = word.startswith("-") and not equals and bool(_SECRET.search(word))
+            kept.append(_KEY_LIKE.sub("...", hidden(word)))
+        hide = word.startswith("-") and not equals and is_secret_name(word)
     return kept

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from meshproof.report.evidence import as_plain
+from meshproof.secrecy import hidden_in
 from meshproof.verdict import Verdict
 
 __all__ = ["ENDINGS", "CheckResult", "Ending", "LeftOut", "Results"]
@@ -58,7 +59,7 @@ class Results:
         return "partial" if counts[LeftOut.NOT_PROVEN] or counts[Verdict.INCONCLUSIVE] else "success"
 
     def write(self, path: Path) -> None:
-        """Write everything as JSON."""
+        """Write everything as JSON, known secrets left out."""
         content = {
             "overall": self.overall,
             "summary": {verdict.value: count for verdict, count in self.summary.items()},
@@ -66,4 +67,4 @@ class Results:
             "checks": [as_plain(check) for check in self.checks],
         }
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False))
+        path.write_text(json.dumps(hidden_in(content), indent=1, ensure_ascii=False))

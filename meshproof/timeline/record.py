@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from threading import Lock
 
+from meshproof.secrecy import hidden
+
 __all__ = ["Span", "State", "Step", "Timeline"]
 
 
@@ -99,5 +101,7 @@ class Timeline:
             self._spans[name] = replace(span, state=state, ended=self._clock() - self._zero)
 
     def _update(self, name: str, **changes: object) -> None:
+        if "note" in changes:  # words of programs, which may tell what they were given
+            changes["note"] = hidden(str(changes["note"]))
         with self._lock:
             self._spans[name] = replace(self._spans[name], **changes)  # type: ignore[arg-type]
