@@ -108,7 +108,10 @@ def status(
 ) -> None:
     """Say what is up, whose it is, and how to reach it."""
     settings = load_settings()
-    found = [_state_of(settings, record) for record in Records(settings.state)]
+    records = Records(settings.state)
+    found = [_state_of(settings, record) for record in records]
+    for path, why in records.unreadable().items():
+        Console(stderr=True).print(f"{path} cannot be read: {why}", style="yellow", markup=False, soft_wrap=True)
     if as_json:
         print(json.dumps(found, indent=1))
         return
@@ -274,6 +277,17 @@ def main() -> None:
     except MeshproofError as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read it has read enough
+        sys.exit(1)
+    except OSError as error:
+        told = MeshproofError(
+            f"cannot use {error.filename or 'a file'}",
+            seen=error.strerror or error,
+            remedy="see to its rights and space",
+        )
+        Console(stderr=True).print(str(told), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(told.exit_code)
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; what was begun has been cleaned up", style="yellow")
         sys.exit(130)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from meshproof.errors import UsageError
 
@@ -16,8 +17,7 @@ __all__ = ["host_lock", "sole_use"]
 @contextmanager
 def host_lock(path: Path) -> Iterator[None]:
     """Hold the lock for the length of the block, waiting for whoever holds it now."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
+    with _opened(path) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
@@ -28,8 +28,7 @@ def sole_use(path: Path, what: str) -> Iterator[None]:
 
     Raises UsageError naming `what` and the holder's process id.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+") as file:
+    with _opened(path) as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -43,3 +42,15 @@ def sole_use(path: Path, what: str) -> Iterator[None]:
         file.write(str(os.getpid()))
         file.flush()
         yield
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a+")
+    except OSError as error:
+        raise UsageError(
+            f"the folder for the state of runs cannot be used: {error.filename or path}",
+            seen=error.strerror,
+            remedy="make it writable, or name another one with MESHPROOF_STATE",
+        ) from error

@@ -11,7 +11,10 @@ from enum import StrEnum
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from meshproof.errors import UsageError
+from meshproof.pool import Pool
 
 __all__ = ["Records", "RunRecord", "RunState", "new_run_id"]
 
@@ -28,10 +31,10 @@ class RunRecord(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    run_id: str
-    cluster_name: str
+    run_id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
+    cluster_name: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]*$")
     engine_host: str
-    pid: int
+    pid: int = Field(ge=1, lt=2**31)
     pid_created: float
     started_at: str
     state: RunState = RunState.RUNNING
@@ -44,6 +47,14 @@ class RunRecord(BaseModel):
     source: str = ""
     node_image: str = ""
     digests: dict[str, str] = {}
+
+    @field_validator("pool")
+    @classmethod
+    def _is_a_range(cls, value: str | None) -> str | None:
+        try:
+            return None if value is None else str(Pool.parse(value))
+        except UsageError as error:
+            raise ValueError(error.problem) from error
 
     @property
     def alive(self) -> bool:
@@ -90,16 +101,37 @@ class Records:
         self._path(run_id).unlink(missing_ok=True)
 
     def __iter__(self) -> Iterator[RunRecord]:
-        for path in sorted(self.folder.glob("*.json")):
-            try:
-                yield RunRecord.model_validate_json(path.read_text())
-            except (OSError, ValidationError):
-                continue  # dropped by another run just now
+        for path in self._paths():
+            record = self._read(path)
+            if isinstance(record, RunRecord):
+                yield record
+
+    def unreadable(self) -> dict[Path, str]:
+        """Records that say nothing, and why: cut off, or changed by somebody. They are left as they are."""
+        found = {path: self._read(path) for path in self._paths()}
+        return {path: why for path, why in found.items() if isinstance(why, str)}
 
     def of_cluster(self, name: str, engine_host: str) -> RunRecord | None:
         """The claim on a cluster of that name in that engine, if there is one."""
         matching = [r for r in self if r.cluster_name == name and r.engine_host == engine_host]
         return matching[-1] if matching else None
+
+    def _paths(self) -> list[Path]:
+        return sorted(self.folder.glob("*.json"))
+
+    @staticmethod
+    def _read(path: Path) -> RunRecord | str | None:
+        """The record, or why it cannot be read; None when another run has dropped it just now."""
+        try:
+            record = RunRecord.model_validate_json(path.read_bytes())
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            return error.strerror or type(error).__name__
+        except ValueError as error:
+            return str(error).splitlines()[0]
+        # What is done to a run is done to the folder of its name.
+        return record if record.run_id == path.stem else f"it is the record of run {record.run_id}"
 
     def _path(self, run_id: str) -> Path:
         return self.folder / f"{run_id}.json"

@@ -153,6 +153,12 @@ def _leftovers(settings: Settings) -> Iterator[Finding]:
         "the next run removes them, or `meshproof down`",
         warning=bool(dead),
     )
+    unreadable = Records(settings.state).unreadable()
+    yield _graded(
+        *("leftovers", "records", "; ".join(f"{path}: {why}" for path, why in unreadable.items()) or "all can be read"),
+        "remove these files when `docker ps -a` shows no cluster of theirs",
+        warning=bool(unreadable),
+    )
     kept = [f"{record.cluster_name} ({record.run_id})" for record in records if record.state is RunState.KEPT]
     yield Finding("leftovers", "kept clusters", Level.FINE, ", ".join(kept) or "none")
     own = OwnEngine.of(settings)

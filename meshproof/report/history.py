@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from math import ceil, log, log10
+from math import ceil, isfinite, log, log10
 from pathlib import Path
 from typing import Any
 
@@ -107,12 +107,20 @@ class History:
     @classmethod
     @contextmanager
     def of(cls, reports: Path) -> Iterator[History]:
-        """The history in a folder of reports, made when it is missing. Raises sqlite3.Error."""
+        """The history in a folder of reports, made when it is missing. One that is damaged is put aside, and made again
+        from the runs beside it.
+
+        Raises sqlite3.Error and OSError.
+        """
         reports.mkdir(parents=True, exist_ok=True)
+        damaged = _put_aside_if_damaged(reports / _FILE)
         with closing(sqlite3.connect(reports / _FILE, timeout=1.0)) as connection:
             connection.execute("PRAGMA foreign_keys = ON")
             connection.executescript(_TABLES)
-            yield cls(connection)
+            history = cls(connection)
+            if damaged:
+                history.catch_up(reports)
+            yield history
 
     def record(self, run: Run) -> None:
         """Keep a run's figures; those kept before under its name are replaced."""
@@ -181,6 +189,23 @@ def error_budget(run: Run) -> float | None:
     return min(1.0, sum(rates)) if rates else None
 
 
+def _put_aside_if_damaged(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=1.0)) as connection:
+            (word,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.OperationalError:
+        return False  # locked, or not to be read: nothing is known to be wrong with it
+    except sqlite3.DatabaseError as error:
+        word = str(error)
+    if word == "ok":
+        return False
+    number = 1 + len(list(path.parent.glob(f"{path.stem}.damaged-*")))
+    path.replace(path.with_name(f"{path.stem}.damaged-{number}"))
+    return True
+
+
 def figures_of(run: Run) -> list[Figure]:
     """The figures that a run is followed by: times of the set-up, of the checks, the part that conforms, and every
     figure among the evidence."""
@@ -221,7 +246,10 @@ def _of_evidence(name: str, seen: Mapping[str, Any]) -> list[Figure]:
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    with suppress(OverflowError):
+        if isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value):
+            return float(value)
+    return None
 
 
 def _trend(name: str, rows: Sequence[tuple[str, Figure]], alpha: float) -> Trend:

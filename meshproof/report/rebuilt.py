@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import suppress
 from pathlib import Path
 
+from meshproof.errors import UsageError
 from meshproof.report.compare import compare, comparison_lines
 from meshproof.report.history import History, error_budget
 from meshproof.report.markdown import summary_markdown
@@ -18,13 +19,20 @@ __all__ = ["compared", "nights_of", "page_of", "summary_of"]
 def page_of(reports: Path, name: str | None = None) -> Path:
     """Make the page of a run anew, the latest if no name is given; trends know all runs beside it.
 
-    Raises UsageError when there is no such run, or it cannot be read.
+    Raises UsageError when there is no such run, it cannot be read, or its folder cannot be written to.
     """
     folder = find_run(reports, name)
     read_run(folder)
-    with suppress(sqlite3.Error), History.of(folder.parent) as history:
+    with suppress(sqlite3.Error, OSError), History.of(folder.parent) as history:
         history.catch_up(folder.parent)
-    return write_report(folder)
+    try:
+        return write_report(folder)
+    except OSError as error:
+        raise UsageError(
+            f"the page cannot be written into {folder}",
+            seen=error.strerror,
+            remedy="make the folder writable, or copy the run and give the copy's path",
+        ) from error
 
 
 def nights_of(folder: Path) -> list[str]:

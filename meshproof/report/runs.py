@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -14,6 +14,7 @@ from typing import Any
 from meshproof.errors import UsageError
 from meshproof.report.profiles import Profile, profile_of
 from meshproof.report.results import CheckResult, Ending, LeftOut, Results
+from meshproof.secrecy import shown
 from meshproof.verdict import Verdict
 
 __all__ = ["PROOF", "Run", "find_run", "property_name", "read_run"]
@@ -48,8 +49,9 @@ class Run:
         try:
             return datetime.fromisoformat(str(self.timeline["started_at"]))
         except (KeyError, ValueError):
-            found = re.match(r"\d{8}-\d{6}", self.name)
-            return datetime.strptime(found[0], "%Y%m%d-%H%M%S").replace(tzinfo=UTC) if found else None
+            with suppress(ValueError):
+                return datetime.strptime(self.name[:15], "%Y%m%d-%H%M%S").replace(tzinfo=UTC)
+            return None
 
     @property
     def versions(self) -> dict[str, str]:
@@ -79,10 +81,11 @@ def find_run(reports: Path, name: str | None = None) -> Path:
         [reports / "latest", *(reports / last for last in there[-1:])] if name is None else [reports / name, Path(name)]
     )
     for folder in wanted:
-        if (folder / "results.json").is_file():
-            return folder.resolve()
+        with suppress(OSError, ValueError):  # a name that no folder can have
+            if (folder / "results.json").is_file():
+                return folder.resolve()
     raise UsageError(
-        f"there is no run {name}" if name else f"there is no run in {reports}",
+        f"there is no run {shown(name)[1:-1]}" if name else f"there is no run in {reports}",
         seen=", ".join(there[-8:]) or f"no results.json below {reports}",
         remedy="name one of these, or make one: tox -e e2e",
     )
@@ -99,9 +102,11 @@ def read_run(folder: Path) -> Run:
         checks = [_check(entry) for entry in content["checks"]]
         facts = dict(content.get("facts") or {})
         given = {entry["check"]: entry.get("profile") for entry in content["checks"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} cannot be read", seen=f"{type(error).__name__}: {error}") from error
-    timeline = _optional(folder / "timeline.json")
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        seen = f"{type(error).__name__}: {error}"[:300]
+        remedy = "name another run; this one's file is left as it is"
+        raise UsageError(f"{path} cannot be read", seen=seen, remedy=remedy) from error
+    timeline = _timeline(_optional(folder / "timeline.json"))
     proved = _proved(folder)
     return Run(
         folder=folder,
@@ -126,6 +131,29 @@ def _check(entry: Mapping[str, Any]) -> CheckResult:
     )
 
 
+def _timeline(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is whole of a timeline: one that was cut off or changed is no reason to show nothing."""
+    steps, longest = (found.get(name) for name in ("spans", "longest_path"))
+    spans = [
+        {**span, **{field: str(span.get(field) or "") for field in ("name", "group", "state", "note")}}
+        for span in (steps if isinstance(steps, list) else [])
+        if isinstance(span, Mapping) and all(_is_time(span.get(field)) for field in ("began", "ended"))
+    ]
+    if not spans:
+        return {}
+    seconds = found.get("seconds")
+    return {
+        "started_at": str(found.get("started_at")),
+        "seconds": seconds if _is_time(seconds) else None,
+        "longest_path": [name for name in (longest if isinstance(longest, list) else []) if isinstance(name, str)],
+        "spans": spans,
+    }
+
+
+def _is_time(value: object) -> bool:
+    return value is None or (isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1e9)
+
+
 def _ending(word: str) -> Ending:
     return LeftOut(word) if word in list(LeftOut) else Verdict(word)
 
@@ -138,6 +166,6 @@ def _proved(folder: Path) -> Path | None:
 def _optional(path: Path) -> Mapping[str, Any]:
     try:
         found = json.loads(path.read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, Mapping) else {}
