@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from meshproof.errors import UsageError
+from meshproof.secrecy import shown
 
 __all__ = ["MARGINS", "Margins", "margins_of"]
 
@@ -39,11 +41,13 @@ def margins_of(text: str) -> Margins:
         name, _, value = part.strip().partition("=")
         try:
             margin = float(value)
+            if not math.isfinite(margin):
+                raise ValueError
             if name == "errors":
                 errors = margin
             else:
                 quantiles.append((float(name.removeprefix("p")) / 100, margin))
         except ValueError:
             remedy = f"give {', '.join(MARGINS)}, or margins like p50=1.1,p99=1.3,errors=1.5"
-            raise UsageError("these are no margins", seen=text, remedy=remedy) from None
+            raise UsageError("these are no margins", seen=shown(text), remedy=remedy) from None
     return Margins(tuple(quantiles), errors)

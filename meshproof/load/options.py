@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -11,6 +13,7 @@ from uuid import uuid4
 from meshproof.errors import UsageError
 from meshproof.load.margins import margins_of
 from meshproof.load.schedule import Arrivals
+from meshproof.secrecy import shown
 from meshproof.verdict.arrays import as_shares
 from meshproof.verdict.canary import CanaryPromise
 from meshproof.verdict.split import SplitPromise
@@ -20,16 +23,38 @@ __all__ = ["CANARY", "LOAD", "SPLIT", "Load", "Option", "canary_promise", "split
 
 @dataclass(frozen=True)
 class Option:
-    """A command line option `--name`. The type of `default` is that of its values."""
+    """A command line option `--name`. The type of `default` is that of its values; numbers are from `low` to `high`."""
 
     name: str
     default: str | int | float
     help: str
+    low: float = 0
+    high: float = 1e9
 
     @property
     def key(self) -> str:
         """Its name in parsed options."""
         return self.name.replace("-", "_")
+
+    def of(self, given: Mapping[str, Any]) -> Any:
+        """Its value among options by key, or else its default.
+
+        Raises UsageError for what is no such value.
+        """
+        value = given.get(self.key, self.default)
+        if isinstance(self.default, str):
+            if not isinstance(value, str) or not value.isprintable():
+                raise UsageError(f"--{self.name} is no line of text", seen=shown(value), remedy=f"give {self.help}")
+            return value
+        try:
+            number = type(self.default)(value)
+        except (TypeError, ValueError, OverflowError):
+            number = math.nan
+        if isinstance(value, bool) or not self.low <= number <= self.high:
+            what = "whole number" if isinstance(self.default, int) else "number"
+            remedy = f"give a {what} from {self.low:g} to {self.high:g}: {self.help}"
+            raise UsageError(f"--{self.name} is out of range", seen=shown(value), remedy=remedy)
+        return number
 
 
 LOAD = (
@@ -38,30 +63,36 @@ LOAD = (
     Option("arm-header", "x-meshproof-arm", "response header that names the arm, set for each destination"),
     Option("target-host", "", "Host header; without it that of --host"),
     Option("path", "/", "path of every request"),
-    Option("rate", 300.0, "requests a second, over all processes"),
+    Option("rate", 300.0, "requests a second, over all processes", low=1e-3, high=1e6),
     Option("arrivals", "poisson", "poisson or constant"),
     Option("revision", "", "begin only when answers carry this value in the revision header, and count others"),
     Option("revision-header", "x-meshproof-revision", "response header that tells the configuration's revision"),
-    Option("settle-within", 30.0, "seconds that the revision may take"),
-    Option("late-after", 0.01, "seconds after its intended time at which a start counts as late"),
-    Option("max-in-flight", 1000, "connections of one process; what is due while all are in use is dropped"),
-    Option("request-timeout", 10.0, "seconds"),
-    Option("drain", 10.0, "seconds that requests may still take after the last start"),
-    Option("seed", -1, "makes the schedule repeatable; below 0 it is not"),
+    Option("settle-within", 30.0, "seconds that the revision may take", low=1e-3, high=7200),
+    Option("late-after", 0.01, "seconds after its intended time at which a start counts as late", low=1e-6, high=60),
+    Option(
+        "max-in-flight",
+        1000,
+        "connections of one process; what is due while all are in use is dropped",
+        low=1,
+        high=100_000,
+    ),
+    Option("request-timeout", 10.0, "seconds", low=1e-3, high=3600),
+    Option("drain", 10.0, "seconds that requests may still take after the last start", high=3600),
+    Option("seed", -1, "makes the schedule repeatable; below 0 it is not", low=-1, high=2**63 - 1),
     Option("run-id", "", "marks the run: every request's User-Agent is meshproof-load/RUN-ID (default: a random one)"),
     Option("rows", "", "Parquet file for the raw rows (default: reports/load/NAME-TIME.parquet)"),
-    Option("alpha", 1e-3, "how often each verdict may be wrong"),
+    Option("alpha", 1e-3, "how often each verdict may be wrong", low=1e-12, high=0.5),
 )
 SPLIT = (
-    Option("margin", 5.0, "points that each share may be off"),
-    Option("cap", 6000, "requests after which an undecided run ends"),
-    Option("bias", 0.0, "points of a bias to plan for (default: the margin)"),
+    Option("margin", 5.0, "points that each share may be off", low=1e-3, high=99),
+    Option("cap", 6000, "requests after which an undecided run ends", low=1, high=10**8),
+    Option("bias", 0.0, "points of a bias to plan for (default: the margin)", low=-99, high=99),
 )
 CANARY = (
     Option("margins", "default", "name of a row in meshproof/load/margins.py, or p50=1.1,p90=1.15,p99=1.3,errors=1.5"),
-    Option("requests", 0, "requests to send (default: as many as the margins need)"),
-    Option("sigma", 0.5, "spread of the log-latencies to plan for"),
-    Option("slow-after", 0.0, "seconds from which on a request counts as slow; 0 for never"),
+    Option("requests", 0, "requests to send (default: as many as the margins need)", high=10**8),
+    Option("sigma", 0.5, "spread of the log-latencies to plan for", low=1e-3, high=10),
+    Option("slow-after", 0.0, "seconds from which on a request counts as slow; 0 for never", high=3600),
 )
 
 
@@ -94,32 +125,39 @@ class Load:
 
         Raises UsageError for values that nothing can be measured with.
         """
-        values = {option.key: given.get(option.key, option.default) for option in LOAD}
-        values["weights"] = _numbers(str(values["weights"]))
-        values["arms"] = tuple(word for word in re.split(r"[\s,/]+", str(values["arms"])) if word)
-        values["arm_header"] = str(values["arm_header"]).lower()
-        values["revision_header"] = str(values["revision_header"]).lower()
-        values["run_id"] = str(values["run_id"]) or uuid4().hex[:12]
+        values: dict[str, Any] = {option.key: option.of(given) for option in LOAD}
+        values["weights"] = _numbers(values["weights"])
+        values["arms"] = tuple(word for word in re.split(r"[\s,/]+", values["arms"]) if word)
+        values["seed"] = None if values["seed"] < 0 else values["seed"]
+        for name in ("arm_header", "revision_header"):
+            values[name] = values[name].lower()
+            if not _HEADER.fullmatch(values[name]):
+                remedy = "give letters, digits and dashes"
+                raise UsageError(f"{_option(name)} is no header's name", seen=shown(values[name]), remedy=remedy)
+        for name in ("target_host", "path"):
+            if not _IN_REQUEST_LINE.fullmatch(values[name]):
+                remedy = "give ASCII without spaces, the rest as %20"
+                raise UsageError(
+                    f"{_option(name)} does not fit into a request", seen=shown(values[name]), remedy=remedy
+                )
+        values["run_id"] = values["run_id"] or uuid4().hex[:12]
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", values["run_id"]):
             remedy = "give up to 64 letters, digits, dots, dashes and underscores"
-            raise UsageError("--run-id cannot stand in a User-Agent", seen=values["run_id"], remedy=remedy)
-        values["seed"] = None if int(values["seed"]) < 0 else int(values["seed"])
+            raise UsageError("--run-id cannot stand in a User-Agent", seen=shown(values["run_id"]), remedy=remedy)
         try:
-            values["arrivals"] = Arrivals(str(values["arrivals"]).lower())
+            values["arrivals"] = Arrivals(values["arrivals"].lower())
         except ValueError:
-            seen, remedy = values["arrivals"], "poisson or constant"
-            raise UsageError("there are no such arrivals", seen=seen, remedy=remedy) from None
-        as_shares(values["weights"])
+            seen, remedy = shown(values["arrivals"]), "poisson or constant"
+            raise UsageError("--arrivals: there are no such arrivals", seen=seen, remedy=remedy) from None
+        with _about("weights"):
+            as_shares(values["weights"])
         if len(values["arms"]) != len(values["weights"]) or len(set(values["arms"])) != len(values["arms"]):
-            seen = f"--weights {values['weights']} --arms {values['arms']}"
-            raise UsageError("weights and arms do not fit", seen=seen, remedy="name each arm once, in the same order")
-        for name in ("rate", "late_after", "max_in_flight", "request_timeout", "settle_within"):
-            if not values[name] > 0:
-                raise UsageError(f"--{name.replace('_', '-')} has to be above 0", seen=values[name])
-        if values["drain"] < 0:
-            raise UsageError("--drain cannot be below 0", seen=values["drain"])
-        if not str(values["path"]).startswith("/"):
-            raise UsageError("--path has to begin with /", seen=values["path"])
+            seen = shown({"weights": values["weights"], "arms": values["arms"]})
+            raise UsageError(
+                "--weights and --arms do not fit", seen=seen, remedy="name each arm once, in the same order"
+            )
+        if not values["path"].startswith("/"):
+            raise UsageError("--path has to begin with /", seen=shown(values["path"]), remedy="give it like /books")
         return cls(**values)
 
     @property
@@ -130,26 +168,44 @@ class Load:
 
 def split_promise(load: Load, given: Mapping[str, Any]) -> SplitPromise:
     """What split.py judges. Raises UsageError."""
-    margin = float(given.get("margin", SPLIT[0].default))
-    if not 0 < margin < 100:
-        raise UsageError("--margin is no number of points", seen=margin, remedy="give points, like 5 for 5 % of 100 %")
-    return SplitPromise(load.weights, margin / 100, load.alpha, int(given.get("cap", SPLIT[1].default)))
+    margin, cap, bias = (option.of(given) for option in SPLIT)
+    del bias  # only planned with
+    with _about("cap"):
+        return SplitPromise(load.weights, margin / 100, load.alpha, cap)
 
 
 def canary_promise(load: Load, given: Mapping[str, Any]) -> CanaryPromise:
     """What canary.py judges: the second arm against the first. Raises UsageError."""
     if len(load.arms) != 2 or 0 in load.weights:
-        seen = f"--arms {load.arms} --weights {load.weights}"
+        seen = shown({"weights": load.weights, "arms": load.arms})
         raise UsageError(
-            "a canary is compared with one baseline", seen=seen, remedy="give two arms, both with a weight"
+            "--arms: a canary is compared with one baseline", seen=seen, remedy="give two arms, both with a weight"
         )
-    margins = margins_of(str(given.get("margins", CANARY[0].default)))
-    slow_after = float(given.get("slow_after", 0)) or None
-    return CanaryPromise(margins.quantiles, margins.errors, slow_after=slow_after, alpha=load.alpha)
+    words, _, _, slow_after = (option.of(given) for option in CANARY)
+    with _about("margins"):
+        margins = margins_of(words)
+        return CanaryPromise(margins.quantiles, margins.errors, slow_after=slow_after or None, alpha=load.alpha)
+
+
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")
+_IN_REQUEST_LINE = re.compile(r"[!-~]*")
+
+
+def _option(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
+
+
+@contextmanager
+def _about(name: str) -> Iterator[None]:
+    """What is wrong in the block is wrong with this option."""
+    try:
+        yield
+    except UsageError as error:
+        raise UsageError(f"--{name}: {error.problem}", seen=shown(error.seen), remedy=error.remedy) from error
 
 
 def _numbers(text: str) -> tuple[float, ...]:
     try:
         return tuple(float(word) for word in re.split(r"[\s,/]+", text) if word)
     except ValueError:
-        raise UsageError("these weights are no numbers", seen=text, remedy="give them like 70,30") from None
+        raise UsageError("--weights: these are no numbers", seen=shown(text), remedy="give them like 70,30") from None
