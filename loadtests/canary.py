@@ -4,13 +4,15 @@
     ... --margins sample-apps                       a row of the table in meshproof/load/margins.py
     ... --margins p50=1.05,p99=1.25,errors=2        or margins of one's own
 
+    python loadtests/canary.py      tells all options
+
 Exit codes: 0 CONFORM, 1 VIOLATE, 2 bad options, 3 INCONCLUSIVE, 4 INVALID.
 """
 
 from __future__ import annotations
 
 from meshproof.load.judging import CanaryRun
-from meshproof.load.options import CANARY
+from meshproof.load.options import CANARY, told_options
 from meshproof.load.with_locust import LoadUser, judged_as
 
 
@@ -19,3 +21,6 @@ class Client(LoadUser):
 
 
 judged_as(CanaryRun, CANARY)
+
+if __name__ == "__main__":
+    print(__doc__, told_options(CANARY), sep="\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ __all__ = ["CanaryRun", "Run", "SplitRun", "split_plan", "until_a_look"]
 
 LOOK_EVERY = SplitPromise.look_every
 _PLANNED_CAP = 6_000
+_KINDS = 3
 
 
 class Run(Protocol):
@@ -68,7 +70,8 @@ class SplitRun:
         ended = judged.decided_at is not None
         left = 0 if ended else _left(judged, self.promise)
         found = _view(self, rows, judged, conditions)
-        return replace(found, decided=ended or judged.requests >= self.cap, left=left)
+        decided = ended or judged.requests >= self.cap or _hopeless(judged, self.promise)
+        return replace(found, decided=decided, left=left)
 
 
 class CanaryRun:
@@ -126,10 +129,10 @@ class CanaryRun:
             _view(self, rows, split, conditions),
             verdict=verdict,
             reason=reason,
-            decided=complete or broken_off,
+            decided=complete or broken_off or _hopeless(split, self.split),
             left=max(self.cap - split.requests, 0),
             details=tuple(_metric_lines(judged)),
-            warnings=tuple(warnings),
+            warnings=(*warnings, *_without_arm(rows, self.load)),
         )
 
 
@@ -193,8 +196,25 @@ def _view(run: Run, rows: Rows, judged: SplitJudgement, conditions: Conditions) 
         arms=figures_of(rows, run.load.arms, promised, judged.intervals),
         conditions=conditions,
         late_after=run.load.late_after,
-        warnings=judged.warnings,
+        warnings=(*judged.warnings, *_without_arm(rows, run.load)),
     )
+
+
+def _hopeless(judged: SplitJudgement, promise: SplitPromise) -> bool:
+    """So many requests name no arm that it stays INVALID even if all others up to the cap do."""
+    return judged.unattributed > promise.unattributed_bound * promise.cap
+
+
+def _without_arm(rows: Rows, load: Load) -> list[str]:
+    """What became of the requests that name no arm: the most frequent kinds, in words."""
+    unknown = rows.where(rows.arm(load.arms) < 0)
+    kinds = Counter(
+        f"got no answer: {error or 'reason unknown'}"
+        if status == 0
+        else f"got status {status} {f'with {load.arm_header}: {version}' if version else f'without {load.arm_header}'}"
+        for status, version, error in zip(unknown.status, unknown.version, unknown.error, strict=True)
+    )
+    return [f"{number:,} requests {kind}" for kind, number in kinds.most_common(_KINDS)]
 
 
 def _left(judged: SplitJudgement, promise: SplitPromise) -> int:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from meshproof.errors import UsageError
@@ -18,7 +19,17 @@ from meshproof.verdict.arrays import as_shares
 from meshproof.verdict.canary import CanaryPromise
 from meshproof.verdict.split import SplitPromise
 
-__all__ = ["CANARY", "LOAD", "SPLIT", "Load", "Option", "canary_promise", "split_promise"]
+__all__ = [
+    "CANARY",
+    "LOAD",
+    "SPLIT",
+    "Load",
+    "Option",
+    "canary_promise",
+    "check_target",
+    "split_promise",
+    "told_options",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,13 @@ class Option:
             remedy = f"give a {what} from {self.low:g} to {self.high:g}: {self.help}"
             raise UsageError(f"--{self.name} is out of range", seen=shown(value), remedy=remedy)
         return number
+
+    @property
+    def told(self) -> str:
+        """What it is for, and its default."""
+        return (
+            f"{self.help} (default: {self.default})" if self.default != "" and "default" not in self.help else self.help
+        )
 
 
 LOAD = (
@@ -164,6 +182,22 @@ class Load:
     def user_agent(self) -> str:
         """Of every request: Envoy's spans and access logs carry it, so that a backend finds the run's by its id."""
         return f"meshproof-load/{self.run_id}"
+
+
+def told_options(options: Sequence[Option]) -> str:
+    """For people: Locust shows its own options only, since it answers --help before it loads a file."""
+    lines = [f"  --{option.name + ' VALUE':<24}{option.told}" for option in (*LOAD, *options)]
+    return "\n".join(["Options, beside Locust's own (locust --help):", *lines])
+
+
+def check_target(host: str | None) -> None:
+    """Raises UsageError when `host` is nothing that requests can be sent to."""
+    parts = urlsplit(host or "")
+    remedy = "give --host http://GATEWAY"
+    if not host:
+        raise UsageError("there is nothing to send requests to", remedy=remedy)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError("--host is no URL of a web server", seen=host, remedy=remedy)
 
 
 def split_promise(load: Load, given: Mapping[str, Any]) -> SplitPromise:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.files import data_root
@@ -54,6 +55,7 @@ def run_outside(
 
     Raises InvalidMeasurement when the run ends without a verdict, ProgramFailed when it does not end.
     """
+    options = {**options, "run-id": str(options.get("run-id") or uuid4().hex[:12])}
     with tempfile.TemporaryDirectory() as folder:
         file = rows or Path(folder) / "rows.parquet"
         argv: list[str | Path] = [
@@ -69,9 +71,10 @@ def run_outside(
             argv += [f"--{name}", str(value)]
         done = run(argv, timeout=seconds + _START_AND_END, on_line=told, check=False)
         verdicts = {code: verdict for verdict, code in EXIT_CODES.items()}
-        if done.returncode not in verdicts or not file.exists():
+        facts = read_facts(file) if file.exists() else {}
+        # A file of an earlier run may lie there, and Locust itself ends with 1, too, when it cannot begin.
+        if done.returncode not in verdicts or facts.get("run") != options["run-id"]:
             seen = (done.stderr or done.stdout).strip()[-800:]
             raise InvalidMeasurement(f"the load test ended with exit code {done.returncode} and no verdict", seen=seen)
-        facts = read_facts(file)
         said = done.stdout.rpartition("\n\n")[2] or done.stdout
         return Ended(verdicts[done.returncode], str(facts.get("reason", "")), said, read_rows(file), facts)

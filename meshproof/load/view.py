@@ -96,6 +96,9 @@ class View:
             lines.append(f"  {arm.arm:<10} {arm.share:.2%} for {arm.promised:.2%}, between {low:.2%} and {high:.2%}")
         lines.append(f"  e-value    {evidence(self.log_evidence)}; {1 / self.alpha:,.0f} would refute the split")
         for arm in self.arms:
+            if arm.requests == arm.failed:
+                lines.append(f"  {arm.arm:<10} no good answer, {arm.failed:,} failed")
+                continue
             shown = [f"{1e3 * a:.2f} ({1e3 * b:.2f})" for a, b in zip(arm.response, arm.service, strict=True)]
             names = "/".join(f"p{100 * quantile:g}" for quantile in QUANTILES)
             lines.append(

@@ -76,6 +76,14 @@ def test_the_right_revision_is_no_obstacle() -> None:
     assert split(made(4_000, revision="new"), revision="new").verdict is Verdict.CONFORM
 
 
+def test_a_run_that_can_no_more_become_valid_ends() -> None:
+    """With 1 % of 6,000 requests tolerated, 61 without an arm are too many whatever follows."""
+    rows = made(80, silent=1.0)
+    assert [split(rows.where(slice(0, number))).decided for number in (60, 61)] == [False, True]
+    assert CanaryRun({"requests": 6_000}).view(rows, FINE).decided
+    assert "80 requests got status 200 without x-meshproof-arm" in split(rows).warnings
+
+
 def test_three_arms() -> None:
     rows = made(4_000)
     assert split(rows, weights="70,30,0", arms="v1,v2,v3").verdict is Verdict.CONFORM

@@ -23,7 +23,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from meshproof.errors import UsageError
 from meshproof.load.judging import Run
-from meshproof.load.options import LOAD, Option
+from meshproof.load.options import LOAD, Option, check_target
 from meshproof.load.with_locust.coordinator import Barrier, Coordinator
 from meshproof.load.with_locust.generator import Generator
 from meshproof.load.with_locust.tab import add_tab
@@ -60,21 +60,19 @@ def judged_as(
     def add_options(parser: LocustArgumentParser, **_: Any) -> None:
         group = parser.add_argument_group("meshproof", "what is promised, and how load is made")
         for option in (*LOAD, *options):
-            text = option.help.replace("%", "%%")
-            shown = f"{text} (default: {option.default})" if option.default != "" and "default" not in text else text
+            shown = option.told.replace("%", "%%")
             group.add_argument(
                 f"--{option.name}", type=type(option.default), default=option.default, help=shown, metavar="VALUE"
             )
         # Its table, whose figures are rounded, would bury the progress; the summary at the end stays.
         parser.set_defaults(only_summary=True, num_users=8, spawn_rate=100.0)
-        if not {"-h", "--help"} & set(sys.argv):
-            given = parser.parse_known_args()[0]
-            try:
-                make_run(vars(given))
-                if given.headless and not (given.host or given.worker):
-                    raise UsageError("there is nothing to send requests to", remedy="give --host http://GATEWAY")
-            except UsageError as error:
-                parser.exit(error.exit_code, f"{error}\n")
+        given = parser.parse_known_args()[0]
+        try:
+            make_run(vars(given))
+            if not given.worker and (given.headless or given.host):
+                check_target(given.host)
+        except UsageError as error:
+            parser.exit(error.exit_code, f"{error}\n")
 
     def connect(environment: Environment, **_: Any) -> None:
         sys.setswitchinterval(_SWITCH_INTERVAL)

@@ -17,6 +17,7 @@ from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.load.judging import Run, until_a_look
+from meshproof.load.options import check_target
 from meshproof.load.parquet import write_rows
 from meshproof.load.priority import ahead_of_others
 from meshproof.load.rows import Rows
@@ -74,6 +75,7 @@ class Coordinator:
         self._running, self._begun = True, False
         self.began = datetime.now(UTC)
         try:
+            check_target(self._environment.host)
             self.run = self._make_run(self._options())
         except UsageError as error:
             # From the web form: nothing was checked before.
