@@ -49,7 +49,9 @@ class Arms:
         base = self.options.latency * (self.options.slower if arm == "v2" else 1.0)
         seconds = base * math.exp(self.options.sigma * self.random.gauss(0, 1)) if base else 0.0
         passed = time.monotonic() - (self.began or 0.0)
-        stall = self.options.stall_at
+        stall, again = self.options.stall_at, self.options.stall_every
+        if again and passed > stall:
+            passed = stall + (passed - stall) % again
         if stall and stall <= passed < stall + self.options.stall:
             seconds += stall + self.options.stall - passed
         return seconds
@@ -134,6 +136,7 @@ def main() -> None:
     parser.add_argument("--silent", type=float, default=0.0, help="part of the answers that name no arm")
     parser.add_argument("--stall-at", type=float, default=0.0, help="seconds after the first request")
     parser.add_argument("--stall", type=float, default=1.0, help="seconds")
+    parser.add_argument("--stall-every", type=float, default=0.0, help="seconds from one stall to the next; 0 for one")
     parser.add_argument("--per-connection", action="store_true", help="draw once for each connection")
     parser.add_argument("--drift-after", type=float, default=0.0, help="seconds after the first request")
     parser.add_argument("--drift-to", type=float, default=0.5, help="v2's share from then on")
