@@ -91,7 +91,7 @@ class Settings(BaseSettings):
     strictness: Strictness = Strictness.GATE
     soak_seconds: float = Field(default=600, ge=60, le=7200)
     soak_may_lose: dict[str, int] = Field(default_factory=dict)
-    night_seconds: float = Field(default=5400, gt=0)
+    night_seconds: float = Field(default=5400, gt=0, le=604_800)
     reports: Path = Path("reports")
     send_results: bool = False
     cache: Path = Field(default_factory=lambda: _base_directory("XDG_CACHE_HOME", ".cache"))
@@ -288,7 +288,7 @@ def _written(parts: list[str], given: Mapping[str, Any]) -> str:
     for name in os.environ:
         if name.upper() in (whole, f"{_PREFIX}{parts[0]}".upper()):
             return f"{name} in the environment"
-    name = shown(parts[-1])[1:-1]
+    name = parts[-1] if re.fullmatch(r"[\w-]+", parts[-1]) else shown(parts[-1])
     return f"{name} in {_FILE}" if len(parts) == 1 else f"{name} below [{parts[0]}] in {_FILE}"
 
 

@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 
 _QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 hypothesis_settings.register_profile("short", max_examples=25, **_QUIET)
-hypothesis_settings.register_profile("long", max_examples=5000, **_QUIET)
+hypothesis_settings.register_profile("long", max_examples=1000, **_QUIET)
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "short"))
 
 

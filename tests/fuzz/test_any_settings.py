@@ -28,8 +28,11 @@ def outcome(written: str, seen: Any, **options: Any) -> None:
     try:
         settings = load_settings(**options)
     except UsageError as error:
-        assert written in (error.remedy or ""), str(error)
-        assert error.seen == shown(seen) and f"seen: {error.seen}" in str(error)
+        told = str(error.remedy)
+        table = f"below [{written}".replace(" in ", "] in ")
+        assert written in told or (isinstance(seen, dict) and table in told), str(error)
+        assert table in told or error.seen == shown(seen)
+        assert f"seen: {error.seen}" in str(error)
         assert len(str(error)) < 2500
         assert error.problem.isprintable()
     else:
@@ -42,6 +45,7 @@ def can_be_used(settings: Settings) -> None:
         assert path is None or not str(path).startswith("~")
         assert path is None or path.exists() in (True, False)  # without an error
     assert 0 <= settings.workers <= 9
+    assert 0 < settings.night_seconds and math.isfinite(settings.night_seconds)
     for name in Timeouts.model_fields:
         assert 0 < getattr(settings.timeouts, name) <= 7200 and math.isfinite(getattr(settings.timeouts, name))
     for name in ("cluster_name", "metallb", "kubernetes", "context", "kind_image", "pool"):
@@ -115,6 +119,8 @@ def quoted(text: str) -> str:
 
 @given(name=st.sampled_from(FIELDS), junk=value())
 @example("workers", True)
+@example("night_seconds", math.inf)
+@example("soak_may_lose", {"": None})
 @example("reports", "a\0b")
 @example("kind_image", {"a": [1]})
 def test_file(name: str, junk: Any) -> None:
