@@ -16,8 +16,17 @@ from meshproof.report.results import CheckResult, Ending
 
 __all__ = ["collected", "run_tests"]
 
-# Modules that pytest would rewrite are imported already: this is not its first session in this process.
-_QUIET = ("-q", "-p", "no:cacheprovider", "--no-header", "-W", "ignore::pytest.PytestAssertRewriteWarning")
+# Modules that pytest would rewrite are imported already: this is not its first session in this process, nor are its
+# modules the first ones of their names.
+_QUIET = (
+    "-q",
+    "--import-mode=importlib",
+    "-p",
+    "no:cacheprovider",
+    "--no-header",
+    "-W",
+    "ignore::pytest.PytestAssertRewriteWarning",
+)
 
 
 def run_tests(
