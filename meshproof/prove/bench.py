@@ -17,7 +17,7 @@ from meshproof.prove.inner import run_tests
 from meshproof.prove.matrix import Cell, is_expected, judge
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase, Stopwatch
-from meshproof.prove.settling import generations, settled, wait_until_seen
+from meshproof.prove.settling import concerns_proxies, generations, settled, wait_until_seen
 from meshproof.report.results import CheckResult, LeftOut
 from meshproof.verdict import Verdict
 
@@ -68,7 +68,8 @@ class Bench:
         with self.watch.runs(Phase.SETTLE, mutant.name):
             if mutant.settles != "at once":
                 wait_until_seen(self._mesh, touched(mutant), before)
-                settled(self._mesh, rolled_out=mutant.settles == "rolled out")
+                concerned = any(it is not None and concerns_proxies(it) for it in (mutant, self._unsettled))
+                settled(self._mesh, rolled_out=mutant.settles == "rolled out", proxies=concerned)
 
     def test(self, mutant: Mutant) -> tuple[Cell, ...]:
         """The mutant's tests, impatiently, and what became of each. Raises MeshproofError when they did not run."""
@@ -90,13 +91,12 @@ class Bench:
             return f"not settled after mending: {error}"
         return ""
 
-    def ill(self, mutants: Sequence[Mutant]) -> list[CheckResult]:
-        """Those of the mutants' tests that do not hold now, while nothing is in force."""
+    def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
+        """Those of the tests that do not hold now, while nothing is in force; the time is that of these mutants."""
         names = [mutant.name for mutant in mutants]
-        tests = list(dict.fromkeys(test for mutant in mutants for test in mutant.tests))
         with self.watch.runs(Phase.HEAL, *names):
-            log = self._folder / f"{names[0]}-mended.log"
-            checks = run_tests(self._session(f"{names[0]}-mended"), self._suites, tests, log)
+            log = self._folder / f"{names[0]}-well.log"
+            checks = run_tests(self._session(f"{names[0]}-well"), self._suites, tests, log)
         return [check for check in checks if check.verdict not in (Verdict.CONFORM, LeftOut.NOT_PROVEN)]
 
     def _undo(self, *, settle: bool) -> None:
@@ -112,7 +112,7 @@ class Bench:
                 wait_until_seen(self._mesh, touched(mutant), broken)
         if settle and self._unsettled is not None:
             with self.watch.runs(Phase.UNDO, self._unsettled.name):
-                settled(self._mesh)
+                settled(self._mesh, proxies=concerns_proxies(self._unsettled))
                 journal.end(cluster)
                 self._unsettled = None
 

@@ -22,7 +22,7 @@ from meshproof.prove.matrix import unproven as unproven_tests
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
 from meshproof.prove.proving import prove
-from meshproof.prove.told import line_of, listed, picture, told
+from meshproof.prove.told import line_of, listed, picture, told, why
 from meshproof.report.files import point_latest
 from meshproof.settings import Settings
 from meshproof.standing import standing
@@ -94,13 +94,18 @@ def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, con
             doing.clear()
             doing[name] = phase
             screen.update(picture(rows, len(mutants), doing))
+            if phase is Phase.BREAK and not console.is_terminal:
+                console.print(
+                    f"{name}: tried now; {len(rows)} of {len(mutants)} are told", highlight=False, markup=False
+                )
 
         for row in prove(mesh, mutants, suites, tell, together):
             doing.clear()
             rows.append(row)
             screen.update(picture(rows, len(mutants), doing))
             if not console.is_terminal:
-                console.print(line_of(row), highlight=False, soft_wrap=True)
+                for line in (line_of(row), *why(row)):
+                    console.print(line, highlight=False, soft_wrap=True)
 
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:

@@ -2,9 +2,10 @@
 
 Mutants of a group are put in force one after the other; only one is in force at any time. The mending of each goes on
 while the next is put in force, and the tests of all are run on the mended mesh once, at the end of the group. So a
-mutant may meet what is left of one before it. That must not make it look caught: when a failure that was seen in the
-group would fulfil the expectations of the next mutant, that one begins a group of its own, on a mesh that was proven
-well. Nor does it make it look missed: what does not hold in a group, or is not well after it, is proven again, alone.
+mutant may meet what is left of one before it. That must not make it look caught: when failures that were seen in the
+group would fulfil the expectations of the next mutant, those tests are run on the mended mesh before it is tried, and
+the group ends when one of them fails. Nor does it make it look missed: what does not hold in a group, or is not well
+after it, is proven again, alone.
 """
 
 from __future__ import annotations
@@ -16,14 +17,15 @@ from typing import Protocol
 
 from meshproof.errors import MeshproofError
 from meshproof.prove.changes import NotMended
-from meshproof.prove.matrix import Cell, Row, foretells, is_of
+from meshproof.prove.matrix import Cell, Mark, Row, foretold, is_of
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Stopwatch
 from meshproof.report.results import CheckResult
+from meshproof.verdict import Verdict
 
 __all__ = ["LARGEST", "Stand", "prove_in_groups"]
 
-LARGEST = 8
+LARGEST = 24
 """Mutants in a group: what a mesh that is not well at its end can cost."""
 
 
@@ -35,7 +37,7 @@ class Stand(Protocol):
     def put_in_force(self, mutant: Mutant) -> None: ...
     def test(self, mutant: Mutant) -> tuple[Cell, ...]: ...
     def mend(self) -> str: ...
-    def ill(self, mutants: Sequence[Mutant]) -> list[CheckResult]: ...
+    def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]: ...
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,35 @@ def prove_in_groups(stand: Stand, mutants: Iterable[Mutant], largest: int = LARG
     waiting = deque(mutants)
     while waiting:
         group: list[_Tried] = []
+        failures: dict[str, str] = {}
+        """Reasons by test: what was seen to fail, and not to be well since."""
         try:
-            while waiting and len(group) < largest and not any(foretells(it.row, waiting[0]) for it in group):
+            while waiting and len(group) < largest and _is_clear(stand, waiting[0], failures):
                 group.append(_tried(stand, waiting.popleft()))
+                _remember(failures, group[-1].row)
                 if group[-1].row.problem:
                     break
         finally:
             unsettled = stand.mend()
         yield from _proven(stand, group, unsettled)
+
+
+def _is_clear(stand: Stand, mutant: Mutant, failures: dict[str, str]) -> bool:
+    """Whether no failure that was seen before can be taken for one by this mutant."""
+    doubtful = foretold(failures, mutant)
+    if doubtful and (stand.mend() or stand.ill(doubtful, [mutant])):
+        return False
+    for test in doubtful:
+        del failures[test]
+    return True
+
+
+def _remember(failures: dict[str, str], row: Row) -> None:
+    for cell in row.cells:
+        if cell.mark in (Mark.CAUGHT, Mark.OTHER_REASON, Mark.COLLATERAL):
+            failures[cell.test] = cell.reason
+        elif cell.verdict == Verdict.CONFORM:
+            failures.pop(cell.test, None)
 
 
 def _tried(stand: Stand, mutant: Mutant) -> _Tried:
@@ -75,7 +98,8 @@ def _tried(stand: Stand, mutant: Mutant) -> _Tried:
 
 def _proven(stand: Stand, group: Sequence[_Tried], unsettled: str) -> Iterator[Row]:
     """The rows of a group, when its tests have been run on the mended mesh."""
-    ill = stand.ill([it.mutant for it in group])
+    tests = dict.fromkeys(test for it in group for test in it.mutant.tests)
+    ill = stand.ill(list(tests), [it.mutant for it in group])
     for number, tried in enumerate(group):
         own = [check for check in ill if any(is_of(test, check.check) for test in tried.mutant.tests)]
         problem = tried.row.problem or unsettled or _words(own)

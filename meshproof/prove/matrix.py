@@ -11,7 +11,7 @@ from meshproof.prove.mutants import Mutant
 from meshproof.report.results import CheckResult, Ending, LeftOut
 from meshproof.verdict import Verdict
 
-__all__ = ["Cell", "Mark", "Row", "foretells", "is_expected", "is_of", "judge", "unproven", "without_mutant"]
+__all__ = ["Cell", "Mark", "Row", "foretold", "is_expected", "is_of", "judge", "unproven", "without_mutant"]
 
 
 class Mark(StrEnum):
@@ -104,14 +104,13 @@ def is_expected(mutant: Mutant, node: str, verdict: Ending, reason: str) -> bool
     )
 
 
-def foretells(row: Row, mutant: Mutant) -> bool:
-    """Whether a failure that was seen in the row would count as this mutant's, if it were still there."""
-    return any(
-        is_of(expectation.test, cell.test) and re.search(expectation.because, cell.reason, re.DOTALL)
-        for expectation in mutant.fails
-        for cell in row.cells
-        if cell.mark in (Mark.CAUGHT, Mark.OTHER_REASON, Mark.COLLATERAL)
-    )
+def foretold(failures: Mapping[str, str], mutant: Mutant) -> list[str]:
+    """The failed tests whose failure (reasons by test) would count as this mutant's, if it were still there."""
+    return [
+        test
+        for test, reason in failures.items()
+        if any(is_of(it.test, test) and re.search(it.because, reason, re.DOTALL) for it in mutant.fails)
+    ]
 
 
 def unproven(rows: Iterable[Row], tests: Iterable[str]) -> list[str]:

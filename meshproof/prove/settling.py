@@ -7,17 +7,30 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from meshproof.manifests import Manifest
 from meshproof.mesh import MESH_NAMESPACES, Mesh
-from meshproof.prove.mutants import Reference
+from meshproof.prove.changes import touched
+from meshproof.prove.mutants import Mutant, Reference
 from meshproof.stack.component import NotYet
 from meshproof.stack.rollout import missing_rollout
 from meshproof.waiting import eventually
 
-__all__ = ["generations", "settled", "wait_until_seen"]
+__all__ = ["concerns_proxies", "generations", "settled", "wait_until_seen"]
 
 _WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
 # istiod gathers changes until none has come for 100 ms (PILOT_DEBOUNCE_AFTER), and then takes its time on busy cores.
 _GATHERED_SECONDS = 2.5
 _OPERATED = "DatadogAgent"
+_APART_FROM_PROXIES = ("metallb.io", "storage.k8s.io")
+"""API groups of which istiod knows nothing."""
+
+
+def concerns_proxies(mutant: Mutant) -> bool:
+    """Whether what a mutant does can change what istiod sends to proxies: faults, nodes and addresses do not."""
+
+    def apart(reference: Reference) -> bool:
+        return reference.kind == "Node" or reference.api_version.partition("/")[0] in _APART_FROM_PROXIES
+
+    ended = any(step.end is not None for step in mutant.steps)
+    return ended or not all(apart(reference) for reference in touched(mutant))
 
 
 def generations(mesh: Mesh) -> dict[str, int]:
@@ -40,10 +53,11 @@ def wait_until_seen(mesh: Mesh, changed: Iterable[Reference], before: Mapping[st
     eventually(passed_on, timeout=mesh.timeouts.configuration_sync, what="the operator has passed the change on")
 
 
-def settled(mesh: Mesh, *, rolled_out: bool = True) -> None:
+def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> None:
     """Wait until every workload is rolled out, no pod is on its way out, and every proxy has what istiod sent.
 
-    With `rolled_out` false workloads need only have been seen by their controllers: new pods may never get ready.
+    With `rolled_out` false workloads need only have been seen by their controllers: new pods may never get ready. With
+    `proxies` false nothing has changed for them.
 
     Raises StateNotReached.
     """
@@ -60,8 +74,9 @@ def settled(mesh: Mesh, *, rolled_out: bool = True) -> None:
 
     what = "every workload of the mesh is rolled out" if rolled_out else "every change of a workload is seen"
     eventually(look, timeout=mesh.timeouts.rollout, what=what, every=0.5)
-    time.sleep(_GATHERED_SECONDS)
-    mesh.in_force()
+    if proxies:
+        time.sleep(_GATHERED_SECONDS)
+        mesh.in_force()
 
 
 def _unseen(workload: Manifest) -> str | None:

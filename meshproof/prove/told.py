@@ -14,7 +14,7 @@ from meshproof.prove.matrix import Cell, Mark, Row, without_mutant
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
 
-__all__ = ["counted", "line_of", "listed", "picture", "told"]
+__all__ = ["counted", "line_of", "listed", "picture", "told", "why"]
 
 _STYLES = {
     Mark.CAUGHT: "green",
@@ -78,14 +78,9 @@ def told(rows: Sequence[Row], unproven: Sequence[str]) -> Iterator[Text]:
     for row in rows:
         if row.note:
             yield Text(f"{row.mutant}: {row.note}")
-        if row.holds:
-            continue
-        yield Text.assemble((row.mutant, "bold"), f" ({row.breaks})")
-        if row.problem:
-            yield Text(f"  {row.problem}")
-        for cell in row.cells:
-            if cell.mark not in (Mark.CAUGHT, Mark.GREEN):
-                yield Text(f"  {_words(cell)}")
+        if not row.holds:
+            yield Text.assemble((row.mutant, "bold"), f" ({row.breaks})")
+            yield from why(row)
     spent = [f"{phase} {sum(row.phases.get(phase, 0.0) for row in rows):.0f}" for phase in Phase]
     yield Text(f"seconds: {', '.join(spent)}; {sum(row.seconds for row in rows):.0f} in all")
     caught = sum(row.holds for row in rows)
@@ -93,6 +88,15 @@ def told(rows: Sequence[Row], unproven: Sequence[str]) -> Iterator[Text]:
     if unproven:
         yield Text(f"unproven, since no mutant makes them fail: {len(unproven)} tests")
         yield from (Text(f"  {test}") for test in unproven)
+
+
+def why(row: Row) -> Iterator[Text]:
+    """What was not as it had to be, a line each; none when all was."""
+    if row.problem:
+        yield Text(f"  {row.problem}")
+    for cell in row.cells:
+        if cell.mark not in (Mark.CAUGHT, Mark.GREEN):
+            yield Text(f"  {_words(cell)}")
 
 
 def _words(cell: Cell) -> str:

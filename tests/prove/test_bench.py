@@ -30,6 +30,13 @@ ROUTE = {
     "data": {"weight": "70", "host": "web"},
 }
 
+STORAGE = {
+    "apiVersion": "storage.k8s.io/v1",
+    "kind": "StorageClass",
+    "metadata": {"name": "fast"},
+    "provisioner": "disks.example",
+}
+
 
 def overlay(name: str, settles: str = "rolled out", **data: str) -> Mutant:
     changed = {**ROUTE, "data": data}
@@ -53,7 +60,11 @@ def small() -> Iterator[SmallCluster]:
 def settling(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was waited for: there are no proxies here."""
     waited: list[str] = []
-    monkeypatch.setattr(module, "settled", lambda mesh, rolled_out=True: waited.append("settled"))
+
+    def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> None:
+        waited.append("settled" if proxies else "settled, but for the proxies")
+
+    monkeypatch.setattr(module, "settled", settled)
     return waited
 
 
@@ -84,6 +95,18 @@ def test_only_one_mutant_is_in_force_at_any_time(small: SmallCluster, bench: Ben
     assert settling == ["settled"] * 3
 
 
+def test_the_proxies_are_only_waited_for_when_something_has_changed_for_them(
+    small: SmallCluster, bench: Bench, settling: list[str]
+) -> None:
+    small.has(STORAGE)
+    apart = a_mutant("apart", {"test_1": "x"}, steps=[{"overlay": {**STORAGE, "provisioner": "nobody.example"}}])
+    bench.put_in_force(apart)
+    bench.put_in_force(FIRST)
+    bench.put_in_force(apart)
+    assert bench.mend() == ""
+    assert settling == ["settled, but for the proxies", "settled", "settled", "settled, but for the proxies"]
+
+
 def test_what_is_not_waited_for_itself_begins_on_a_mesh_that_has_settled(
     small: SmallCluster, bench: Bench, settling: list[str]
 ) -> None:
@@ -107,7 +130,7 @@ def test_a_mesh_that_does_not_settle_is_told_and_settled_later(
 ) -> None:
     bench.put_in_force(FIRST)
 
-    def never(mesh: Mesh, rolled_out: bool = True) -> None:
+    def never(mesh: Mesh, **how: bool) -> None:
         raise StateNotReached("all is rolled out", attempts=1, elapsed=1.0, last=None)
 
     with monkeypatch.context() as patch:

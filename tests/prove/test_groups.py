@@ -53,11 +53,10 @@ class Mesh:
         self.in_force = None
         return ""
 
-    def ill(self, mutants: Sequence[Mutant]) -> list[CheckResult]:
+    def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
         assert self.in_force is None, "a mutant is in force"
-        self.log.append("well?")
+        self.log.append(" ".join(["well?", *(test.partition("::")[2] for test in tests)]))
         with self.watch.runs(Phase.HEAL, *(mutant.name for mutant in mutants)):
-            tests = dict.fromkeys(test for mutant in mutants for test in mutant.tests)
             return [check for test in tests if (check := self._check(test)).verdict is not Verdict.CONFORM]
 
     def _check(self, test: str) -> CheckResult:
@@ -75,23 +74,38 @@ def test_a_group_shares_one_proof_that_the_mesh_is_well() -> None:
     mesh = Mesh()
     rows = list(prove_in_groups(mesh, [A, B, C]))
     assert [row.holds for row in rows] == [True] * 3
-    assert mesh.log == ["break a", "break b", "break c", "well?"]
+    assert mesh.log == ["break a", "break b", "break c", "well? test_1 test_2"]
     assert rows[0].proven_well_with == ("b", "c")
 
 
 def test_a_group_has_its_bound_and_one_means_each_alone() -> None:
     mesh = Mesh()
     assert all(row.holds for row in prove_in_groups(mesh, [A, B, C], largest=2))
-    assert mesh.log == ["break a", "break b", "well?", "break c", "well?"]
+    assert mesh.log == ["break a", "break b", "well? test_1 test_2", "break c", "well? test_1 test_2"]
     alone = Mesh()
     assert all(row.holds for row in prove_in_groups(alone, [A, B, C], largest=1))
-    assert alone.log == ["break a", "well?", "break b", "well?", "break c", "well?"]
+    assert alone.log == ["break a", "well? test_1", "break b", "well? test_2", "break c", "well? test_1 test_2"]
 
 
-def test_the_mesh_is_proven_well_before_a_mutant_that_could_be_taken_for_an_earlier_one() -> None:
+def test_a_test_is_seen_to_be_well_before_its_failure_could_be_taken_for_another_mutants() -> None:
     mesh = Mesh()
     assert all(row.holds for row in prove_in_groups(mesh, [A, B, LIKE_A]))
-    assert mesh.log == ["break a", "break b", "well?", "break like-a", "well?"]
+    assert mesh.log == ["break a", "break b", "well? test_1", "break like-a", "well? test_1 test_2"]
+
+
+def test_a_test_that_was_seen_to_be_well_since_is_not_asked_again() -> None:
+    mesh = Mesh()
+    between = a_mutant("between", {"test_2": "no route"}, green=("test_1",))
+    assert all(row.holds for row in prove_in_groups(mesh, [A, between, LIKE_A]))
+    assert mesh.log == ["break a", "break between", "break like-a", "well? test_1 test_2"]
+
+
+def test_a_group_ends_when_what_could_be_taken_for_the_next_mutant_is_still_there() -> None:
+    mesh = Mesh()
+    mesh.stays = {"a"}
+    rows = list(prove_in_groups(mesh, [A, LIKE_A]))
+    assert mesh.log[:3] == ["break a", "well? test_1", "well? test_1"]
+    assert not rows[0].holds and "not well after mending" in rows[0].problem
 
 
 def test_what_is_left_of_one_never_makes_another_look_caught() -> None:
@@ -108,7 +122,7 @@ def test_a_mutant_that_is_not_mended_is_found_and_those_beside_it_are_not_blamed
     assert rows["a"].holds and not rows["a"].note
     assert not rows["b"].holds and not rows["b"].restored
     assert "test_2: no route" in rows["b"].problem
-    assert mesh.log == ["break a", "break b", "well?", "break b", "well?"]
+    assert mesh.log == ["break a", "break b", "well? test_1 test_2", "break b", "well? test_2"]
     assert all(row.holds for row in prove_in_groups(mended, [A, B]))
 
 
@@ -119,14 +133,22 @@ def test_a_mutant_that_met_what_another_left_is_proven_again_alone() -> None:
     rows = prove_in_groups(mesh, [A, C])
     original = mesh.ill
 
-    def ill(mutants: Sequence[Mutant]) -> list[CheckResult]:
-        found = original(mutants)
+    def ill(tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
+        found = original(tests, mutants)
         mesh.stays, mesh.failures = set(), {}
         return found
 
     mesh.ill = ill  # type: ignore[method-assign]
     found = list(rows)
-    assert mesh.log == ["break a", "break c", "well?", "break a", "well?", "break c", "well?"]
+    assert mesh.log == [
+        "break a",
+        "break c",
+        "well? test_1 test_2",
+        "break a",
+        "well? test_1",
+        "break c",
+        "well? test_1 test_2",
+    ]
     assert [row.holds for row in found] == [True, True]
     assert all(row.note.startswith("proven again, alone: not well after mending") for row in found)
 
@@ -135,7 +157,15 @@ def test_a_mutant_that_could_not_be_put_in_force_in_a_group_is_tried_alone() -> 
     mesh = Mesh()
     mesh.cannot = {"b": 1}
     rows = {row.mutant: row for row in prove_in_groups(mesh, [A, B, C])}
-    assert mesh.log == ["break a", "break b", "well?", "break b", "well?", "break c", "well?"]
+    assert mesh.log == [
+        "break a",
+        "break b",
+        "well? test_1 test_2",
+        "break b",
+        "well? test_2",
+        "break c",
+        "well? test_1 test_2",
+    ]
     assert all(row.holds for row in rows.values())
     assert rows["b"].note == "proven again, alone: b cannot be put in force"
     mesh.cannot = {"b": 2}
@@ -146,7 +176,7 @@ def test_a_mutant_that_is_missed_is_tried_again_only_if_the_mesh_was_not_proven_
     mesh = Mesh(a={}, b={})
     rows = list(prove_in_groups(mesh, [A, B]))
     assert [row.holds for row in rows] == [False, False]
-    assert mesh.log == ["break a", "break b", "well?", "break b", "well?"]
+    assert mesh.log == ["break a", "break b", "well? test_1 test_2", "break b", "well? test_2"]
     assert [row.note for row in rows] == ["", "proven again, alone: it did not hold in its group"]
 
 
