@@ -128,7 +128,10 @@ def prove(
     mutant: Annotated[list[str] | None, typer.Option(help="Only this one; may be repeated.", metavar="NAME")] = None,
     mutants: Annotated[
         list[str] | None,
-        typer.Option(help="Mutants of this folder instead; may be repeated; `shipped` are ours.", metavar="FOLDER"),
+        typer.Option(
+            help="Mutants of this folder instead; may be repeated; `shipped` are ours, `nightly` those of the night.",
+            metavar="FOLDER",
+        ),
     ] = None,
     only_list: Annotated[
         bool, typer.Option("--list", help="Only tell the mutants, and the tests that have none; without a cluster.")

@@ -33,7 +33,7 @@ def plan(settings: Settings, arguments: Sequence[str], suites: Path, *, stays: b
         session.append("--keep-cluster")  # for the mutants
     stages = [
         Stage("suites", (*session, *arguments)),
-        Stage("mutants", (*meshproof, "prove")),
+        Stage("mutants", (*meshproof, "prove", "--mutants", "shipped", "--mutants", "nightly")),
         Stage("report", (*meshproof, "report", "--reports", str(settings.reports)), decides=False),
     ]
     if not stays and not settings.borrowed:

@@ -32,6 +32,7 @@ _IMPATIENT = {
     "searchable": 15.0,
     "counted": 25.0,
 }
+_SHORT_SOAK = 60.0
 
 
 class Bench:
@@ -137,5 +138,6 @@ def _impatient(mesh: Mesh) -> Mesh:
     """The same mesh with shorter timeouts: what is broken does not get well by waiting."""
     timeouts = mesh.timeouts
     limits = {name: min(getattr(timeouts, name), limit) for name, limit in _IMPATIENT.items()}
-    settings = mesh.settings.model_copy(update={"timeouts": timeouts.model_copy(update=limits)})
+    changed = {"timeouts": timeouts.model_copy(update=limits), "soak_seconds": _SHORT_SOAK}
+    settings = mesh.settings.model_copy(update=changed)
     return replace(mesh, settings=settings)

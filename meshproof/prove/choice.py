@@ -12,10 +12,11 @@ from meshproof.files import fixtures_folder
 from meshproof.prove.matrix import is_of
 from meshproof.prove.mutants import Mutant, load_mutants
 
-__all__ = ["SHIPPED", "chosen"]
+__all__ = ["NIGHTLY", "SHIPPED", "chosen", "to_prove"]
 
-SHIPPED = "shipped"
-"""Stands for the folder of our own mutants."""
+SHIPPED, NIGHTLY = "shipped", "nightly"
+"""Stand for the folders of our own mutants: those of the suites, and those of the suites that only run at night."""
+_OURS = {SHIPPED: fixtures_folder() / "mutants", NIGHTLY: fixtures_folder() / "mutants" / "nightly"}
 
 
 def chosen(folders: Sequence[str], names: Sequence[str], tests: Sequence[str]) -> list[Mutant]:
@@ -41,10 +42,16 @@ def chosen(folders: Sequence[str], names: Sequence[str], tests: Sequence[str]) -
     return sorted((mutant for _, mutant in wanted), key=lambda mutant: (mutant.order, mutant.name))
 
 
+def to_prove(folders: Sequence[str], tests: Sequence[str]) -> list[str]:
+    """Those of all tests that some mutant of these folders has to make fail: ours leave none out; yours may."""
+    nightly = {folder == NIGHTLY for folder in folders or [SHIPPED] if folder in _OURS}
+    return [test for test in tests if test.removeprefix("suites/").startswith("nightly/") in nightly]
+
+
 def _of(folder: str) -> Iterator[tuple[Path, Mutant]]:
-    path = fixtures_folder() / "mutants" if folder == SHIPPED else Path(folder)
+    path = _OURS.get(folder, Path(folder))
     if not path.is_dir():
-        remedy = f"give a folder of mutants with --mutants, or {SHIPPED} for those of meshproof"
+        remedy = f"give a folder of mutants with --mutants, or {' or '.join(_OURS)} for those of meshproof"
         raise UsageError(f"there is no folder {path}", seen="a file" if path.is_file() else "nothing", remedy=remedy)
     mutants = load_mutants(path)
     if not mutants:

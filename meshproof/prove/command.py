@@ -14,7 +14,7 @@ from rich.live import Live
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.mesh import Mesh
-from meshproof.prove.choice import chosen
+from meshproof.prove.choice import chosen, to_prove
 from meshproof.prove.groups import LARGEST
 from meshproof.prove.inner import collected
 from meshproof.prove.matrix import Row
@@ -38,7 +38,7 @@ def list_mutants(folders: Sequence[str], names: Sequence[str], console: Console)
     Raises UsageError when a mutant is not there or wrong.
     """
     tests = collected(_suites())
-    for line in listed(chosen(folders, names, tests), tests):
+    for line in listed(chosen(folders, names, tests), to_prove(folders, tests)):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -68,7 +68,7 @@ def run_proof(
     try:
         try:
             _try(mesh, mutants, suites, together or LARGEST, console, rows)
-            unproven += [] if names or folders else unproven_tests(rows, tests)
+            unproven += [] if names else unproven_tests(rows, to_prove(folders, tests))
         finally:
             _write(mesh, rows, unproven)  # also what there is of a proof that was ended
     finally:

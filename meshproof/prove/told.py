@@ -56,11 +56,12 @@ def line_of(row: Row) -> Text:
 
 
 def listed(mutants: Sequence[Mutant], tests: Sequence[str]) -> Iterator[Text]:
-    """The mutants, and the test functions that none of them says it makes fail."""
+    """The mutants, and those of the test functions that none of them says it makes fail."""
     for mutant in mutants:
         yield Text.assemble((mutant.name, "bold"), f": {mutant.breaks}")
     missing = without_mutant(mutants, tests)
-    yield Text(f"{len(mutants)} mutants; unproven, since none of them makes them fail: {len(missing)} tests")
+    others = f"; unproven, since none of them makes them fail: {len(missing)} tests" if tests else ""
+    yield Text(f"{len(mutants)} mutants{others}")
     yield from (Text(f"  {test}") for test in missing)
 
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from meshproof.errors import UsageError
-from meshproof.prove.choice import chosen
+from meshproof.prove.choice import NIGHTLY, SHIPPED, chosen, to_prove
 from meshproof.prove.matrix import without_mutant
 
 TESTS = ["suites/test_x.py::test_a[one]", "suites/test_x.py::test_a[two]", "suites/test_x.py::test_b"]
@@ -55,6 +55,14 @@ def test_a_test_that_the_suites_do_not_have_is_told_by_file_and_field(
     assert f"wrong.yaml, {where}" in refused.value.problem
     assert remedy in str(refused.value.remedy)
     assert refused.value.seen
+
+
+def test_our_mutants_leave_no_test_out_and_anybody_elses_may() -> None:
+    night = "suites/nightly/test_n.py::test_c"
+    assert to_prove([], [*TESTS, night]) == to_prove([SHIPPED], [*TESTS, night]) == TESTS
+    assert to_prove([NIGHTLY, "mine"], [*TESTS, night]) == [night]
+    assert to_prove([SHIPPED, NIGHTLY], [*TESTS, night]) == [*TESTS, night]
+    assert to_prove(["mine"], [*TESTS, night]) == []
 
 
 def test_folders_and_names_that_are_not_there_are_told(tmp_path: Path) -> None:
