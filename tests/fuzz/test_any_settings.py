@@ -45,7 +45,7 @@ def can_be_used(settings: Settings) -> None:
         assert path is None or not str(path).startswith("~")
         assert path is None or path.exists() in (True, False)  # without an error
     assert 0 <= settings.workers <= 9
-    assert 0 < settings.night_seconds and math.isfinite(settings.night_seconds)
+    assert settings.night_seconds > 0 and math.isfinite(settings.night_seconds)
     for name in Timeouts.model_fields:
         assert 0 < getattr(settings.timeouts, name) <= 7200 and math.isfinite(getattr(settings.timeouts, name))
     for name in ("cluster_name", "metallb", "kubernetes", "context", "kind_image", "pool"):
