@@ -28,8 +28,8 @@ _IMPATIENT = {
     "rollout": 15.0,
     "configuration_sync": 8.0,
     "log_line": 5.0,
-    "profile": 20.0,
-    "searchable": 15.0,
+    "profile": 12.0,
+    "searchable": 9.0,
     "counted": 25.0,
 }
 _SHORT_SOAK = 60.0
