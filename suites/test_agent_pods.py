@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from meshproof.datadog import DATADOG, Datadog
-from meshproof.errors import InvalidMeasurement
+from meshproof.errors import InvalidMeasurement, UsageError
 from meshproof.files import fixtures_folder
 from meshproof.mesh import APPS, Mesh
 from meshproof.observability.agents import (
@@ -178,7 +178,10 @@ def test_the_helm_values_say_the_same(mesh: Mesh, evidence: Evidence) -> None:
 
 def test_the_backend_takes_our_key(datadog: Datadog) -> None:
     """The keys of this run are accepted, as `agent validate` would see it."""
-    datadog.backend.validate()
+    try:
+        datadog.backend.validate()
+    except UsageError as error:
+        raise AssertionError(f"the backend refuses a key: {error}") from error
 
 
 def test_connections_are_seen(mesh: Mesh, datadog: Datadog, evidence: Evidence) -> None:
