@@ -1,4 +1,4 @@
-"""What only the embedded intake can be asked: its state, its documents, and faults on purpose."""
+"""What only the embedded intake can be asked: its state, its documents, and faults and spoils on purpose."""
 
 from __future__ import annotations
 
@@ -62,6 +62,15 @@ class IntakeControl:
     def calm(self) -> None:
         """Switch off every fault and every rate limit, whoever switched them on."""
         self._asked("DELETE", "/meshproof/faults")
+
+    def spoil(self, *spoils: Mapping[str, Any]) -> None:
+        """Switch on exactly these spoils, such as {"of": "logs", "match": {"message": "x"}, "lost": True}, until
+        `unspoil`; faults come and go beside them."""
+        self._asked("PUT", "/meshproof/spoils", json={"spoils": list(spoils)})
+
+    def unspoil(self) -> None:
+        """Switch off every spoil, whoever switched it on."""
+        self._asked("DELETE", "/meshproof/spoils")
 
     def _asked(self, method: str, path: str, **options: Any) -> Any:
         try:

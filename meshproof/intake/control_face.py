@@ -1,4 +1,4 @@
-"""What only the embedded intake has, under /meshproof/: health, status, faults, documents; and log pipelines."""
+"""What only the embedded intake has, under /meshproof/: health, status, faults, spoils, documents, log pipelines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from meshproof.intake.faults import Faults
 from meshproof.intake.read_face import body_of
 from meshproof.intake.rejections import Rejected, malformed
 from meshproof.intake.search import Window, events
+from meshproof.intake.spoils import Spoils
 from meshproof.intake.store import Store
 from meshproof.intake.times import milliseconds_of
 
@@ -25,7 +26,7 @@ _PIPELINES = "/api/v1/logs/config/pipelines"
 _LARGEST_PAGE = 1000
 
 
-def control_routes(store: Store, faults: Faults) -> list[Route]:
+def control_routes(store: Store, faults: Faults, spoils: Spoils) -> list[Route]:
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
 
@@ -43,8 +44,19 @@ def control_routes(store: Store, faults: Faults) -> list[Route]:
         faults.replace({})
         return JSONResponse(faults.status())
 
+    async def show_spoils(_: Request) -> Response:
+        return JSONResponse(spoils.status())
+
+    async def put_spoils(request: Request) -> Response:
+        spoils.replace(await body_of(request))
+        return JSONResponse(spoils.status())
+
+    async def clear_spoils(_: Request) -> Response:
+        spoils.replace({})
+        return JSONResponse(spoils.status())
+
     async def documents(request: Request) -> Response:
-        return JSONResponse(await to_thread.run_sync(_documents, store, dict(request.query_params)))
+        return JSONResponse(await to_thread.run_sync(_documents, store, spoils, dict(request.query_params)))
 
     async def info(_: Request) -> Response:
         return JSONResponse({"endpoints": ["/v0.4/traces"], "client_drop_p0s": False})
@@ -56,12 +68,15 @@ def control_routes(store: Store, faults: Faults) -> list[Route]:
         Route("/meshproof/faults", show_faults, methods=["GET"]),
         Route("/meshproof/faults", put_faults, methods=["PUT"]),
         Route("/meshproof/faults", clear_faults, methods=["DELETE"]),
+        Route("/meshproof/spoils", show_spoils, methods=["GET"]),
+        Route("/meshproof/spoils", put_spoils, methods=["PUT"]),
+        Route("/meshproof/spoils", clear_spoils, methods=["DELETE"]),
         Route("/meshproof/documents", documents, methods=["GET"]),
         *_pipeline_routes(store),
     ]
 
 
-def _documents(store: Store, asked: dict[str, str]) -> dict[str, Any]:
+def _documents(store: Store, spoils: Spoils, asked: dict[str, str]) -> dict[str, Any]:
     store.settle()
     now = int(time.time() * 1000)
     start, end = milliseconds_of(asked.get("from") or "0", now), milliseconds_of(asked.get("to") or "now", now)
@@ -70,7 +85,13 @@ def _documents(store: Store, asked: dict[str, str]) -> dict[str, Any]:
     if not limit.isdecimal() or not 1 <= int(limit) <= _LARGEST_PAGE:
         raise Rejected(400, "bad_query", f"limit: {limit[:20]!r}; use 1 to {_LARGEST_PAGE}")
     found = events(
-        store.index, "documents", window, limit=int(limit), cursor=asked.get("cursor") or None, newest_first=True
+        store.index,
+        "documents",
+        window,
+        spoils,
+        limit=int(limit),
+        cursor=asked.get("cursor") or None,
+        newest_first=True,
     )
     return {"data": found.rows, "after": found.after}
 

@@ -18,6 +18,7 @@ from meshproof.intake.fields import Fields
 from meshproof.intake.index import Index
 from meshproof.intake.language import Node, parse, unsupported
 from meshproof.intake.sketches import quantile
+from meshproof.intake.spoils import Spoils
 
 __all__ = ["MetricQuery", "Series", "parse_metric_query", "series_of"]
 
@@ -86,8 +87,14 @@ def _filter(text: str) -> Node:
     return parse(re.sub(r"\s*,\s*", " AND ", text.strip()))
 
 
-def series_of(index: Index, query: MetricQuery, start: int, end: int) -> list[Series]:
+def series_of(index: Index, query: MetricQuery, start: int, end: int, spoils: Spoils) -> list[Series]:
     """Series from `start` to `end` (seconds since 1970), one for each group, with points on whole intervals."""
+    found = _series(index, query, start, end)
+    spoiled = ((it, spoils.points(query.metric, query.text, it.points)) for it in found)
+    return [replace(it, points=points) for it, points in spoiled if points is not None]
+
+
+def _series(index: Index, query: MetricQuery, start: int, end: int) -> list[Series]:
     interval = query.interval or max(1, -(-(end - start) // _POINTS))
     if query.function.startswith("p"):
         return _quantiles(index, query, start, end, interval)

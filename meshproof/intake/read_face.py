@@ -17,6 +17,7 @@ from meshproof.intake.aggregate import aggregate
 from meshproof.intake.metric_query import parse_metric_query, series_of
 from meshproof.intake.rejections import Rejected, malformed, too_large
 from meshproof.intake.search import Window, events
+from meshproof.intake.spoils import Spoils
 from meshproof.intake.store import Store
 from meshproof.intake.times import milliseconds_of
 
@@ -28,7 +29,7 @@ _DAY = 86_400
 _SORTS = {"timestamp": False, "-timestamp": True}
 
 
-def read_routes(store: Store) -> list[Route]:
+def read_routes(store: Store, spoils: Spoils) -> list[Route]:
     def route(path: str, method: str, answer: Callable[[Store, Mapping[str, Any]], dict[str, Any]]) -> Route:
         async def endpoint(request: Request) -> Response:
             asked = await body_of(request) if method == "POST" else dict(request.query_params)
@@ -40,15 +41,15 @@ def read_routes(store: Store) -> list[Route]:
 
     return [
         Route("/api/v1/validate", _validate, methods=["GET", "HEAD"]),
-        route("/api/v2/spans/events/search", "POST", partial(_search_body, "spans")),
-        route("/api/v2/spans/events", "GET", partial(_search_parameters, "spans")),
+        route("/api/v2/spans/events/search", "POST", partial(_search_body, "spans", spoils)),
+        route("/api/v2/spans/events", "GET", partial(_search_parameters, "spans", spoils)),
         route("/api/v2/spans/analytics/aggregate", "POST", _aggregate_spans),
-        route("/api/v2/logs/events/search", "POST", partial(_search_body, "logs")),
-        route("/api/v2/logs/events", "GET", partial(_search_parameters, "logs")),
+        route("/api/v2/logs/events/search", "POST", partial(_search_body, "logs", spoils)),
+        route("/api/v2/logs/events", "GET", partial(_search_parameters, "logs", spoils)),
         route("/api/v2/logs/analytics/aggregate", "POST", _aggregate_logs),
-        route("/api/v1/query", "GET", _query_v1),
-        route("/api/v2/query/timeseries", "POST", _query_v2),
-        route("/api/v1/events", "GET", _list_events),
+        route("/api/v1/query", "GET", partial(_query_v1, spoils)),
+        route("/api/v2/query/timeseries", "POST", partial(_query_v2, spoils)),
+        route("/api/v1/events", "GET", partial(_list_events, spoils)),
     ]
 
 
@@ -90,7 +91,9 @@ def _window(asked: Mapping[str, Any]) -> Window:
     return Window(str(asked.get("query") or ""), start, end)
 
 
-def _page(store: Store, table: str, window: Window, limit: object, cursor: object, sort: object) -> dict[str, Any]:
+def _page(
+    store: Store, spoils: Spoils, table: str, window: Window, limit: object, cursor: object, sort: object
+) -> dict[str, Any]:
     size = int(str(limit or 10))
     if not 1 <= size <= _LARGEST_PAGE:
         raise Rejected(400, "bad_query", f"page.limit: {size}; use 1 to {_LARGEST_PAGE}")
@@ -98,7 +101,7 @@ def _page(store: Store, table: str, window: Window, limit: object, cursor: objec
     if order not in _SORTS:
         raise Rejected(400, "unsupported_query", f"not supported: sort {order!r}; use timestamp or -timestamp")
     text = str(cursor) if cursor else None
-    found = events(store.index, table, window, limit=size, cursor=text, newest_first=_SORTS[order])
+    found = events(store.index, table, window, spoils, limit=size, cursor=text, newest_first=_SORTS[order])
     meta = _meta(store, table) | ({"page": {"after": found.after}} if found.after else {})
     return {"data": found.rows, "meta": meta}
 
@@ -112,16 +115,16 @@ def _meta(store: Store, table: str) -> dict[str, Any]:
     return meta
 
 
-def _search_body(table: str, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _search_body(table: str, spoils: Spoils, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     wanted = asked.get("data", {}).get("attributes", {}) if table == "spans" else asked
     page = wanted.get("page") or {}
     window = _window(wanted.get("filter") or {})
-    return _page(store, table, window, page.get("limit"), page.get("cursor"), wanted.get("sort"))
+    return _page(store, spoils, table, window, page.get("limit"), page.get("cursor"), wanted.get("sort"))
 
 
-def _search_parameters(table: str, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _search_parameters(table: str, spoils: Spoils, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     window = _window({name: asked.get(f"filter[{name}]") for name in ("query", "from", "to")})
-    return _page(store, table, window, asked.get("page[limit]"), asked.get("page[cursor]"), asked.get("sort"))
+    return _page(store, spoils, table, window, asked.get("page[limit]"), asked.get("page[cursor]"), asked.get("sort"))
 
 
 def _aggregate_spans(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,7 +147,7 @@ def _aggregate_logs(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _list_events(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _list_events(spoils: Spoils, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     """Events of a stretch of time (seconds since 1970), the newest first; `tags` have to be there all together."""
     end = int(asked.get("end") or time.time())
     start = int(asked.get("start") or end - _DAY)
@@ -153,6 +156,7 @@ def _list_events(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
         store.index,
         "documents",
         Window("kind:event", start * 1000, end * 1000 + 999),
+        spoils,
         limit=_LARGEST_PAGE,
         cursor=None,
         newest_first=True,
@@ -174,7 +178,7 @@ def _event(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _query_v1(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _query_v1(spoils: Spoils, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     start, end, text = int(asked["from"]), int(asked["to"]), str(asked["query"])
     query = parse_metric_query(text)
     series = [
@@ -192,7 +196,7 @@ def _query_v1(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
             "end": (found.points[-1][0] + found.interval) * 1000 - 1,
             "query_index": 0,
         }
-        for found in series_of(store.index, query, start, end)
+        for found in series_of(store.index, query, start, end, spoils)
     ]
     return {
         "status": "ok",
@@ -206,7 +210,7 @@ def _query_v1(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _query_v2(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _query_v2(spoils: Spoils, store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
     wanted = asked["data"]["attributes"]
     start, end = int(wanted["from"]) // 1000, int(wanted["to"]) // 1000
     interval = max(1, int(wanted["interval"]) // 1000) if wanted.get("interval") else None
@@ -222,7 +226,7 @@ def _query_v2(store: Store, asked: Mapping[str, Any]) -> dict[str, Any]:
         if source != "metrics":
             raise Rejected(400, "unsupported_query", f"not supported: data_source {source!r}")
         query = parse_metric_query(str(named[formula]["query"]))
-        for found in series_of(store.index, query.every(interval), start, end):
+        for found in series_of(store.index, query.every(interval), start, end, spoils):
             series.append({"group_tags": list(found.tags), "query_index": number, "unit": None})
             lines.append(dict(found.points))
     times = sorted({moment for line in lines for moment in line})

@@ -15,6 +15,7 @@ from meshproof.intake.index import Index
 from meshproof.intake.language import parse
 from meshproof.intake.logs import loaded_json
 from meshproof.intake.rejections import Rejected
+from meshproof.intake.spoils import Spoils
 from meshproof.intake.times import iso
 
 __all__ = ["Page", "Window", "events", "in_window"]
@@ -49,8 +50,10 @@ def in_window(index: Index, table: str, window: Window) -> Condition:
     return f"{_TIME[table]} BETWEEN ? AND ? AND {sql}", [*ends, *values]
 
 
-def events(index: Index, table: str, window: Window, *, limit: int, cursor: str | None, newest_first: bool) -> Page:
-    """One page of at most `limit` events. Raises Rejected (400) for a bad query or cursor."""
+def events(
+    index: Index, table: str, window: Window, spoils: Spoils, *, limit: int, cursor: str | None, newest_first: bool
+) -> Page:
+    """One page of at most `limit` events, more if they are doubled. Raises Rejected (400) for a bad query or cursor."""
     sql, values = in_window(index, table, window)
     time = _TIME[table]
     if cursor:
@@ -74,7 +77,8 @@ def events(index: Index, table: str, window: Window, *, limit: int, cursor: str 
         )
         rows = {row["seq"]: row for row in whole}
     after = _cursor(found[-1]["time"], found[-1]["seq"]) if more else None
-    return Page([_RENDER[table](rows[number]) for number in numbers if number in rows], after)
+    spoiled = spoils.rows(table, [rows[number] for number in numbers if number in rows])
+    return Page([_RENDER[table](row) for row in spoiled], after)
 
 
 def _cursor(time: int, number: int) -> str:

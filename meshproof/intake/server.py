@@ -27,6 +27,7 @@ from meshproof.intake.gate import OPEN_PATHS, TRACER_PATHS, Connections, Gate
 from meshproof.intake.limits import Limits
 from meshproof.intake.read_face import read_routes
 from meshproof.intake.rejections import Rejected
+from meshproof.intake.spoils import Spoils
 from meshproof.intake.store import Store
 from meshproof.intake.write_face import WriteFace
 
@@ -53,11 +54,11 @@ class IntakeSettings:
 
 
 def _application(store: Store, settings: IntakeSettings, connections: Connections) -> ASGIApp:
-    faults = Faults()
+    faults, spoils = Faults(), Spoils()
     # The write face counts through the gate, which is made around the application that holds the write face.
     write = WriteFace(store, lambda what, path, number: gate.count(what, path, number))
     last = Route("/{path:path}", write.receive, methods=_METHODS)
-    router = Router([*read_routes(store), *control_routes(store, faults), last], redirect_slashes=False)
+    router = Router([*read_routes(store, spoils), *control_routes(store, faults, spoils), last], redirect_slashes=False)
     open_paths = OPEN_PATHS | TRACER_PATHS if settings.tracers else OPEN_PATHS
     gate = Gate(router, settings.key, faults, connections, store.counts, open_paths=open_paths)
     return gate

@@ -12,7 +12,7 @@ from meshproof.errors import MeshproofError
 from meshproof.mesh import Mesh
 from meshproof.prove import journal
 from meshproof.prove.changes import NotMended, Undo, not_undone, perform, planned, touched, undo
-from meshproof.prove.faults import calm, inject
+from meshproof.prove.faults import calm, inject, spoil
 from meshproof.prove.inner import run_tests
 from meshproof.prove.matrix import Cell, is_expected, judge
 from meshproof.prove.mutants import Mutant
@@ -64,6 +64,8 @@ class Bench:
             for step in mutant.steps:
                 if step.faults is not None:
                     inject(self._mesh, [fault.model_dump() for fault in step.faults])
+                elif step.spoils is not None:
+                    spoil(self._mesh, [it.model_dump() for it in step.spoils])
                 else:
                     perform(cluster, step)
         with self.watch.runs(Phase.SETTLE, mutant.name):
@@ -75,7 +77,7 @@ class Bench:
     def test(self, mutant: Mutant) -> tuple[Cell, ...]:
         """The mutant's tests, impatiently, and what became of each. Raises MeshproofError when they did not run."""
         with self.watch.runs(Phase.TEST, mutant.name):
-            session = _impatient(self._session(mutant.name))
+            session = _impatient(self._session(mutant.name), mutant.patience)
             log = self._folder / f"{mutant.name}.log"
             return judge(mutant, run_tests(session, self._suites, mutant.tests, log, partial(is_expected, mutant)))
 
@@ -134,10 +136,11 @@ def _insist(mending: Callable[[], None], mutant: Mutant) -> None:
         ) from error
 
 
-def _impatient(mesh: Mesh) -> Mesh:
-    """The same mesh with shorter timeouts: what is broken does not get well by waiting."""
+def _impatient(mesh: Mesh, patience: float | None) -> Mesh:
+    """The same mesh with shorter timeouts: what is broken does not get well by waiting. `patience`: see Mutant."""
     timeouts = mesh.timeouts
-    limits = {name: min(getattr(timeouts, name), limit) for name, limit in _IMPATIENT.items()}
+    wanted = _IMPATIENT | ({} if patience is None else {"searchable": patience})
+    limits = {name: min(getattr(timeouts, name), limit) for name, limit in wanted.items()}
     changed = {"timeouts": timeouts.model_copy(update=limits), "soak_seconds": _SHORT_SOAK}
     settings = mesh.settings.model_copy(update=changed)
     return replace(mesh, settings=settings)

@@ -68,7 +68,7 @@ class Restart(_Undo):
 
 
 class Calm(_Undo):
-    """Switch the faults of the intake off. How, `undo` is told: they are not the cluster's."""
+    """Switch the faults and spoils of the intake off. How, `undo` is told: they are not the cluster's."""
 
     do: Literal["calm"] = "calm"
 
@@ -87,7 +87,7 @@ def planned(cluster: Cluster, mutant: Mutant) -> list[Undo]:
 
 
 def perform(cluster: Cluster, step: Step) -> None:
-    """Do one step, without waiting for its effect. `faults` are not the cluster's: see faults.py."""
+    """Do one step, without waiting for its effect. `faults` and `spoils` are not the cluster's: see faults.py."""
     if step.delete is not None:
         _delete(cluster, step.delete)
     elif (change := _changed(cluster, step)) is not None:
@@ -217,7 +217,7 @@ def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
         yield Restart(reference=step.restart)
     elif step.run is not None and step.run.undo:
         yield Run(command=step.run.model_copy(update={"argv": step.run.undo, "undo": None}))
-    elif step.faults is not None:
+    elif step.faults is not None or step.spoils is not None:
         yield Calm()
 
 

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from meshproof.errors import UsageError
 from meshproof.intake.faults import Fault
+from meshproof.intake.spoils import Spoil
 
 __all__ = ["Command", "Expectation", "Mutant", "Pods", "Reference", "Step", "filled", "load_mutants"]
 
@@ -79,7 +80,7 @@ class Step(_Table):
 
     `delete` an object; `overlay` a partial object over one that is there (lists of named things merged by name, null
     removes); `substitute` a text in one of its fields; `apply` further objects; `restart` a workload; `end` pods; `run`
-    a command in pods; switch on `faults` of the intake.
+    a command in pods; switch on `faults` of the intake, or `spoils`, which alter what it answers.
     """
 
     delete: Reference | None = None
@@ -90,6 +91,7 @@ class Step(_Table):
     end: Pods | None = None
     run: Command | None = None
     faults: Annotated[list[Fault], Field(min_length=1)] | None = None
+    spoils: Annotated[list[Spoil], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _one_thing(self) -> Step:
@@ -140,6 +142,9 @@ class Mutant(_Table):
     ready; or without waiting."""
     fails: Annotated[list[Expectation], Field(min_length=1)]
     green: list[Test] = []
+    patience: Annotated[float, Field(gt=0)] | None = None
+    """Seconds that its tests wait until something can be found, where less than usual is enough: what they ask for is
+    there before them."""
     order: int = 50
     """Cheap restorations come first."""
 

@@ -170,3 +170,31 @@ def test_a_cluster_that_does_not_let_itself_be_mended_ends_the_proof(
     with pytest.raises(NotMended, match="cannot be undone"):
         bench.put_in_force(SECOND)
     assert note(bench) == "first"
+
+
+def test_spoils_are_switched_on_in_the_intake_and_not_in_the_cluster(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[Any] = []
+    monkeypatch.setattr(module, "spoil", lambda mesh, spoils: switched.append(spoils))
+    monkeypatch.setattr(module, "calm", lambda mesh: switched.append("calm"))
+    lost = {"of": "logs", "match": {"message": "x"}, "lost": True}
+    bench.put_in_force(a_mutant("spoiled", {"test_1": "x"}, steps=[{"spoils": [lost]}], settles="at once"))
+    assert [{name: it[name] for name in lost} for it in switched[0]] == [lost]
+    assert bench.mend() == ""
+    assert switched[1:] == ["calm"]
+
+
+@pytest.mark.parametrize(("patience", "searchable"), [(None, 15.0), (3.0, 3.0)])
+def test_a_mutant_may_say_that_less_waiting_is_enough(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, patience: float | None, searchable: float
+) -> None:
+    waited: list[float] = []
+
+    def run(mesh: Mesh, *_: Any) -> list[Any]:
+        waited.append(mesh.timeouts.searchable)
+        return []
+
+    monkeypatch.setattr(module, "run_tests", run)
+    bench.test(a_mutant("m", {"test_1": "x"}, patience=patience))
+    assert waited == [searchable]

@@ -1,4 +1,4 @@
-"""Faults that a killed proof left on in the intake are switched off by the next run, in a real intake."""
+"""Faults and spoils that a killed proof left on in the intake are switched off by the next run, in a real intake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from meshproof.kube import Cluster
 from meshproof.mesh import Mesh
 from meshproof.prove import journal, leftovers
 from meshproof.prove.changes import planned
-from meshproof.prove.faults import calm, inject
+from meshproof.prove.faults import calm, inject, spoil
 from meshproof.prove.mutants import Mutant
 from meshproof.settings import Settings, load_settings
 from meshproof.timeline import Timeline
@@ -88,6 +88,11 @@ def sent(url: str) -> int:
     return httpx.post(f"{url}/api/v2/logs", json=[{"message": "m"}], headers={"DD-API-KEY": KEY}).status_code
 
 
+def found(url: str) -> int:
+    """How many lines a search finds."""
+    return len(httpx.get(f"{url}/api/v2/logs/events", headers={"DD-API-KEY": KEY}).json()["data"])
+
+
 def test_the_next_run_switches_off_what_a_killed_one_left_on(
     mesh: Mesh, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,10 +123,20 @@ def test_rate_limits_are_switched_off_too(mesh: Mesh, url: str) -> None:
     assert [sent(url), sent(url)] == [202, 202]
 
 
+def test_spoils_are_switched_off_too(mesh: Mesh, url: str) -> None:
+    spoil(mesh, [{"of": "logs", "lost": True}])
+    assert sent(url) == 202
+    assert found(url) == 0
+    calm(mesh)
+    assert found(url) == 1
+
+
 def test_datadog_itself_has_no_faults_to_switch_on(mesh: Mesh, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("DD_API_KEY", "DD_APP_KEY"):
         monkeypatch.setenv(name, "0" * 32)
     saas = mesh_of(mesh.cluster, load_settings(datadog="saas"))
     with pytest.raises(UsageError, match="embedded intake, and there is none"):
         inject(saas, [{"path": "*", "status": 500}])
+    with pytest.raises(UsageError, match="embedded intake, and there is none"):
+        spoil(saas, [{"of": "logs", "lost": True}])
     calm(saas)  # nothing to do, and nobody is asked
