@@ -205,8 +205,11 @@ def test_json_lines_become_attributes(delivered: Delivered, evidence: Evidence) 
 def test_each_line_of_a_stack_trace_is_a_message(delivered: Delivered, evidence: Evidence) -> None:
     """Where nothing says otherwise, each line of a stack trace is a message of its own, in order."""
     messages = [line.message.strip() for line in delivered.lines["stack"]]
+    written = [line.strip() for line in delivered.stack]
     evidence.add("messages", messages)
-    assert messages == [line.strip() for line in delivered.stack], f"{len(messages)} messages: {messages[:3]}"
+    assert len(messages) == len(written), f"{len(messages)} messages for {len(written)} lines: {messages[:3]}"
+    others = [f"{is_now!r}, not {was!r}" for was, is_now in zip(written, messages, strict=True) if is_now != was]
+    assert not others, f"{len(others)} of {len(written)} messages are not the lines: the first is {others[0]}"
 
 
 def test_a_multi_line_rule_joins_a_stack_trace(delivered: Delivered, evidence: Evidence) -> None:
