@@ -17,7 +17,7 @@ from meshproof.mesh import Mesh
 from meshproof.prove.choice import chosen, to_prove
 from meshproof.prove.groups import LARGEST
 from meshproof.prove.inner import collected
-from meshproof.prove.matrix import Row
+from meshproof.prove.matrix import Row, left_out
 from meshproof.prove.matrix import unproven as unproven_tests
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
@@ -110,7 +110,8 @@ def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, con
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:
     mesh.reports.mkdir(parents=True, exist_ok=True)
-    content = {"rows": [asdict(row) | {"holds": row.holds} for row in rows], "unproven": list(unproven)}
+    told_rows = [asdict(row) | {"holds": row.holds} for row in rows]
+    content = {"rows": told_rows, "unproven": list(unproven), "left_out": left_out(rows)}
     (mesh.reports / "prove.json").write_text(json.dumps(content, indent=1, ensure_ascii=False))
     with suppress(OSError):
         point_latest(mesh.settings.reports, mesh.reports)

@@ -11,7 +11,18 @@ from meshproof.prove.mutants import Mutant
 from meshproof.report.results import CheckResult, Ending, LeftOut
 from meshproof.verdict import Verdict
 
-__all__ = ["Cell", "Mark", "Row", "foretold", "is_expected", "is_of", "judge", "unproven", "without_mutant"]
+__all__ = [
+    "Cell",
+    "Mark",
+    "Row",
+    "foretold",
+    "is_expected",
+    "is_of",
+    "judge",
+    "left_out",
+    "unproven",
+    "without_mutant",
+]
 
 
 class Mark(StrEnum):
@@ -23,6 +34,8 @@ class Mark(StrEnum):
     COLLATERAL = "collateral"
     GREEN = "green"
     NOT_RUN = "not run"
+    LEFT_OUT = "left out"
+    """It had to fail, and cannot be made on this bed, as the mutant says that it may be."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,7 @@ class Row:
     @property
     def holds(self) -> bool:
         """Whether everything that had to fail did so for its reason, nothing else did, and the mesh was restored."""
-        fine = all(cell.mark in (Mark.CAUGHT, Mark.GREEN) for cell in self.cells)
+        fine = all(cell.mark in (Mark.CAUGHT, Mark.GREEN, Mark.LEFT_OUT) for cell in self.cells)
         return fine and self.restored and not self.problem and any(cell.mark is Mark.CAUGHT for cell in self.cells)
 
 
@@ -75,6 +88,8 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
             cells.append(Cell(expectation.test, Mark.NOT_RUN, "", wanted=expectation.because))
         for check in found:
             mark = _mark(check.verdict, check.reason, expectation.because)
+            if check.verdict is LeftOut.NOT_PROVEN and expectation.may_be_left_out:
+                mark = Mark.LEFT_OUT
             cells.append(Cell(_short(check.check), mark, check.verdict.value, check.reason, expectation.because))
     for check in checks:
         if check.check in told:
@@ -114,9 +129,19 @@ def foretold(failures: Mapping[str, str], mutant: Mutant) -> list[str]:
 
 
 def unproven(rows: Iterable[Row], tests: Iterable[str]) -> list[str]:
-    """The test functions, of all those given, that no mutant made fail for the right reason."""
-    caught = {cell.test.partition("[")[0] for row in rows for cell in row.cells if cell.mark is Mark.CAUGHT}
-    return sorted({_short(test).partition("[")[0] for test in tests} - caught)
+    """The test functions, of all those given, that were made and that no mutant made fail for the right reason."""
+    rows = list(rows)
+    return sorted({_short(test).partition("[")[0] for test in tests} - _marked(rows, Mark.CAUGHT) - {*left_out(rows)})
+
+
+def left_out(rows: Iterable[Row]) -> list[str]:
+    """The test functions that this bed cannot make, so that it cannot be seen whether they would fail."""
+    rows = list(rows)
+    return sorted(_marked(rows, Mark.LEFT_OUT) - _marked(rows, Mark.CAUGHT))
+
+
+def _marked(rows: Iterable[Row], mark: Mark) -> set[str]:
+    return {cell.test.partition("[")[0] for row in rows for cell in row.cells if cell.mark is mark}
 
 
 def _mark(verdict: Ending, reason: str, because: str) -> Mark:

@@ -113,6 +113,8 @@ class Expectation(_Table):
     test: Test
     because: str
     """A regular expression, searched for in the reason."""
+    may_be_left_out: bool = False
+    """Where the bed cannot make the test at all, so that it ends NOT PROVEN whatever is broken, it need not fail."""
 
     @field_validator("because")
     @classmethod

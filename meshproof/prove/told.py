@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from meshproof.prove.matrix import Cell, Mark, Row, without_mutant
+from meshproof.prove.matrix import Cell, Mark, Row, left_out, without_mutant
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
 
@@ -23,6 +23,7 @@ _STYLES = {
     Mark.MISSED: "bold red",
     Mark.COLLATERAL: "bold magenta",
     Mark.NOT_RUN: "bold red",
+    Mark.LEFT_OUT: "dim",
 }
 _DOING = {
     Phase.BREAK: "breaking",
@@ -89,6 +90,9 @@ def told(rows: Sequence[Row], unproven: Sequence[str]) -> Iterator[Text]:
     if unproven:
         yield Text(f"unproven, since no mutant makes them fail: {len(unproven)} tests")
         yield from (Text(f"  {test}") for test in unproven)
+    if never := left_out(rows):
+        yield Text(f"NOT PROVEN on this bed, whatever a mutant breaks: {len(never)} tests")
+        yield from (Text(f"  {test}") for test in never)
 
 
 def why(row: Row) -> Iterator[Text]:
@@ -96,7 +100,7 @@ def why(row: Row) -> Iterator[Text]:
     if row.problem:
         yield Text(f"  {row.problem}")
     for cell in row.cells:
-        if cell.mark not in (Mark.CAUGHT, Mark.GREEN):
+        if cell.mark not in (Mark.CAUGHT, Mark.GREEN, Mark.LEFT_OUT):
             yield Text(f"  {_words(cell)}")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from meshproof.prove.matrix import Cell, Mark, Row, is_expected, judge, unproven
+from meshproof.prove.matrix import Cell, Mark, Row, is_expected, judge, left_out, unproven
 from meshproof.prove.mutants import Mutant
 from meshproof.report.results import CheckResult, LeftOut
 from meshproof.verdict import Verdict
@@ -77,7 +77,8 @@ def row(*marks: Mark, **fields: Any) -> Row:
 
 
 def test_a_row_holds_only_when_all_of_it_is_as_it_had_to_be() -> None:
-    assert row(Mark.CAUGHT, Mark.GREEN).holds
+    assert row(Mark.CAUGHT, Mark.GREEN, Mark.LEFT_OUT).holds
+    assert not row(Mark.LEFT_OUT).holds
     for bad in (Mark.OTHER_REASON, Mark.MISSED, Mark.COLLATERAL, Mark.NOT_RUN):
         assert not row(Mark.CAUGHT, bad).holds
     assert not row(Mark.GREEN).holds
@@ -90,6 +91,23 @@ def test_what_no_mutant_makes_fail_is_unproven() -> None:
     tests = ["suites/test_mtls.py::test_0[a]", "suites/test_mtls.py::test_0[b]", "suites/test_mtls.py::test_1"]
     assert unproven([row(Mark.CAUGHT, Mark.MISSED)], tests) == ["test_mtls.py::test_1"]
     assert unproven([], tests) == ["test_mtls.py::test_0", "test_mtls.py::test_1"]
+
+
+def test_what_this_bed_cannot_make_is_told_apart_from_what_no_mutant_makes_fail() -> None:
+    tests = ["suites/test_mtls.py::test_0", "suites/test_mtls.py::test_1"]
+    rows = [row(Mark.LEFT_OUT, Mark.MISSED)]
+    assert (unproven(rows, tests), left_out(rows)) == (["test_mtls.py::test_1"], ["test_mtls.py::test_0"])
+    assert left_out([*rows, row(Mark.CAUGHT)]) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "mark"),
+    [(LeftOut.NOT_PROVEN, Mark.LEFT_OUT), (Verdict.CONFORM, Mark.MISSED), (Verdict.VIOLATE, Mark.CAUGHT)],
+)
+def test_only_a_test_that_is_not_made_is_left_out(verdict: Any, mark: Mark) -> None:
+    expected: dict[str, Any] = {**REFUSED, "may_be_left_out": True}
+    (cell,) = judge(mutant([expected]), [check("test_refused", verdict)])
+    assert cell.mark is mark
 
 
 def test_only_the_failure_that_a_mutant_names_is_on_purpose() -> None:

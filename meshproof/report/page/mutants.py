@@ -15,7 +15,7 @@ from meshproof.report.runs import property_name
 
 __all__ = ["mutants"]
 
-_TONES = {"caught": Tone.GOOD, "green": Tone.PLAIN, "collateral": Tone.WARN}
+_TONES = {"caught": Tone.GOOD, "green": Tone.PLAIN, "collateral": Tone.WARN, "left out": Tone.PLAIN}
 _WORDS = {"green": "unharmed", "another reason": "for another reason"}
 
 
