@@ -20,7 +20,19 @@ from typing import Any
 
 from meshproof.secrecy import hidden
 
-__all__ = ["FILES", "Cell", "Evidence", "LedgerRow", "Line", "ParityRow", "Quantile", "Stage", "Tone", "as_plain"]
+__all__ = [
+    "FILES",
+    "Cell",
+    "Evidence",
+    "Interval",
+    "LedgerRow",
+    "Line",
+    "ParityRow",
+    "Quantile",
+    "Stage",
+    "Tone",
+    "as_plain",
+]
 
 FILES = "files"
 """The folder inside a run's folder that keeps evidence which is a file."""
@@ -67,6 +79,22 @@ class Quantile:
     value: float
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A value, which may be infinite, with its interval, open where an end is None, and its limit from above.
+
+    `note` is a word or two beside it, `detail` is told on request. The history of runs follows it by its label.
+    """
+
+    label: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+    limit: float | None = None
+    note: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True)
@@ -176,15 +204,41 @@ class Evidence:
         expected: float | None = None,
         margin: float | None = None,
         band: str = "",
+        expected_is: str = "",
+        logarithmic: bool = False,
     ) -> None:
-        """Curves over one axis. Labels carry their units; `expected` ± `margin` is drawn as the promise; `band` says in
-        words what the bands are, like "99.9 % at all requests at once".
+        """Curves over one axis. Labels carry their units; `expected` ± `margin` is drawn as the promise, in the words
+        `expected_is` if they are given; `band` says in words what the bands are, like "99.9 % at all requests at once".
 
         Kind series: {"lines": [{"label", "x", "y", "low", "high"}], "x_label", "y_label", "expected", "margin",
-        "band"}.
+        "band", "expected_is", "logarithmic"}.
         """
         axes = {"x_label": x_label, "y_label": y_label, "expected": expected, "margin": margin, "band": band}
+        axes |= {"expected_is": expected_is, "logarithmic": logarithmic}
         self._keep(name, "series", {"lines": [_thinned(line) for line in lines], **axes})
+
+    def intervals(
+        self,
+        name: str,
+        rows: Sequence[Interval],
+        *,
+        label: str,
+        interval: str = "",
+        limit: str = "",
+        neutral: float | None = None,
+        logarithmic: bool = False,
+    ) -> None:
+        """Values with their intervals over one axis, a row each; `label` carries the unit, `interval` and `limit` say
+        in words what those are, `neutral` is a place on the axis that means no difference.
+
+        Kind intervals: {"rows": [the fields of Interval], "label", "interval", "limit", "neutral", "logarithmic"}.
+        """
+        kept = [
+            {field: _number(given) if isinstance(given, float | int) else given for field, given in vars(row).items()}
+            for row in rows
+        ]
+        words = {"label": label, "interval": interval, "limit": limit}
+        self._keep(name, "intervals", {"rows": kept, **words, "neutral": neutral, "logarithmic": logarithmic})
 
     def quantiles(
         self,

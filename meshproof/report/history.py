@@ -208,7 +208,7 @@ def _put_aside_if_damaged(path: Path) -> bool:
 
 def figures_of(run: Run) -> list[Figure]:
     """The figures that a run is followed by: times of the set-up, of the checks, the part that conforms, and every
-    figure among the evidence."""
+    figure and every value with an interval among the evidence."""
     checks = run.results.checks
     found = [*_times(run)]
     if checks:
@@ -218,11 +218,17 @@ def figures_of(run: Run) -> list[Figure]:
     for check in checks:
         variant = check.check.partition("[")[2].removesuffix("]")
         for item in check.evidence:
-            if isinstance(item, Mapping) and item.get("kind") == "figure" and isinstance(item.get("seen"), Mapping):
+            if not isinstance(item, Mapping) or not isinstance(item.get("seen"), Mapping):
+                continue
+            name = f"{property_name(check.check)}: {item.get('name')}{f' [{variant}]' if variant else ''}"
+            if item.get("kind") == "figure":
                 if item["seen"].get("unit") == EVIDENCE and check.verdict is Verdict.INVALID:
                     continue  # a measurement that was none has no e-value; see verdict.nights
-                name = f"{property_name(check.check)}: {item.get('name')}{f' [{variant}]' if variant else ''}"
                 found += _of_evidence(name, item["seen"])
+            if item.get("kind") == "intervals":
+                rows = item["seen"].get("rows")
+                for row in rows if isinstance(rows, list) else []:
+                    found += _of_evidence(f"{name}, {row.get('label')}", row) if isinstance(row, Mapping) else []
     return list({figure.name: figure for figure in found}.values())
 
 

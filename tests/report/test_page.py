@@ -20,7 +20,8 @@ from meshproof.report.reproduce import run_command, without_secrets
 from meshproof.report.results import CheckResult, LeftOut, Results
 from meshproof.verdict import Verdict
 
-KINDS = ("text", "figure", "table", "matrix", "ledger", "parity", "stages", "series", "quantiles", "waterfall", "file")
+KINDS = ("text", "figure", "table", "matrix", "ledger", "parity", "stages", "series", "quantiles", "waterfall", "file",
+         "intervals")  # fmt: skip
 
 
 def words(page: Path) -> str:

@@ -22,7 +22,7 @@ class Axis:
     scale: Callable[[float], float] = float
 
     def percent(self, value: float) -> float:
-        """Where a value lies between the ends, 0 to 100; what lies outside is drawn at the end."""
+        """Where a value lies between the ends, 0 to 100; what lies outside is drawn at the end, infinity, too."""
         place = (self.scale(value) - self.low) / ((self.high - self.low) or 1.0)
         return 100 * min(max(place, 0.0), 1.0)
 
@@ -34,6 +34,8 @@ def linear(label: str, values: Sequence[float], *, zero: bool = False, room: flo
     spread = (high - low) or abs(high) or 1.0
     bottom = low if zero and low == 0 else low - room * spread
     top = high + room * spread
+    if top <= bottom:  # one value, and no room around it
+        bottom, top = bottom - spread / 2, top + spread / 2
     step = _round_step((top - bottom) / 6)
     first, last = math.ceil(bottom / step - 1e-9), math.floor(top / step + 1e-9)
     ticks = tuple((count * step, _stepped(count * step, step)) for count in range(first, last + 1))
@@ -41,15 +43,18 @@ def linear(label: str, values: Sequence[float], *, zero: bool = False, room: flo
 
 
 def logarithmic(label: str, values: Sequence[float]) -> Axis:
-    """A logarithmic axis around positive values, ticks at 1, 2, 5 times the powers of ten."""
+    """A logarithmic axis around positive values, ticks at powers of ten and at as many round places between as fit."""
     positive = [value for value in values if value > 0] or [1.0]
     low, high = math.log10(min(positive)), math.log10(max(positive))
     room = 0.06 * ((high - low) or 1.0)
     low, high = low - room, high + room
     powers = range(math.floor(low), math.ceil(high) + 1)
-    few = (1,) if high - low > 2.5 else (1, 2, 5)
+    digits = {1.0: (1, 1.5, 2, 3, 5, 7), 2.5: (1, 2, 5), 4.0: (1, 3)}
+    few = next((some for most, some in digits.items() if high - low <= most), (1,))
     places = [digit * 10.0**power for power in powers for digit in few]
-    ticks = tuple((place, number(place)) for place in places if low <= math.log10(place) <= high)
+    places = [place for place in places if low <= math.log10(place) <= high]
+    places = places[:: math.ceil(len(places) / 9)] if places else []
+    ticks = tuple((place, f"{place:.0e}".replace("e+0", "e") if place >= 1e6 else number(place)) for place in places)
     return Axis(label, low, high, ticks, lambda value: math.log10(value) if value > 0 else low)
 
 

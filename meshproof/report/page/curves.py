@@ -29,7 +29,7 @@ def series(title: str, seen: Mapping[str, Any]) -> Markup:
         band = list(zip(line["x"], low or ends, high or ends, strict=True)) if low or high else []
         curves.append(Curve(str(line.get("label") or ""), points, band))
     promised = [float(value) for value in [seen.get("expected")] if value is not None]
-    promise = Promise(promised[0], seen.get("margin")) if promised else None
+    promise = Promise(promised[0], seen.get("margin"), str(seen.get("expected_is") or "")) if promised else None
     values = [*promised, *(y for curve in curves for _, y in curve.points)]
     if promise and promise.margin is not None:
         values += [promise.value - 1.6 * promise.margin, promise.value + 1.6 * promise.margin]
@@ -37,7 +37,7 @@ def series(title: str, seen: Mapping[str, Any]) -> Markup:
         end for curve in curves for _, *ends in curve.band[len(curve.band) // 8 :] for end in ends if end is not None
     ]
     x = linear(str(seen.get("x_label") or ""), [at for curve in curves for at, _ in curve.points], room=0.0)
-    y = linear(str(seen.get("y_label") or ""), values)
+    y = (logarithmic if seen.get("logarithmic") else linear)(str(seen.get("y_label") or ""), values)
     return plot(title, _ends_in_words(curves), x, y, curves, promise=promise, band=str(seen.get("band") or ""))
 
 

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from meshproof.report.page import outcomes, tables
 from meshproof.report.page.curves import quantile_curves, series
+from meshproof.report.page.intervals import intervals
 from meshproof.report.page.markup import joined, number, size, tag
 from meshproof.report.page.svg_files import LARGEST, UnsafeDrawing, inline_svg
 from meshproof.report.page.tree import tree
@@ -124,6 +125,7 @@ _KINDS: dict[str, Callable[[Item], Markup]] = {
     "stages": lambda item: tables.stages(item.seen),
     "series": lambda item: series(item.name, item.seen),
     "quantiles": lambda item: quantile_curves(item.name, item.seen),
+    "intervals": lambda item: intervals(item.name, item.seen),
     "waterfall": lambda item: waterfall(item.name, item.seen),
     "file": _file,
 }

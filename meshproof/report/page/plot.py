@@ -35,6 +35,7 @@ class Promise:
 
     value: float
     margin: float | None = None
+    words: str = ""
 
 
 @dataclass(frozen=True)
@@ -197,6 +198,6 @@ def _legend(curves: Sequence[Curve], promise: Promise | None, band: str) -> Mark
         entries.append(tag("li", tag("span", class_="swatch area c0", aria_hidden="true"), band))
     if promise is not None:
         margin = f" ± {number(promise.margin)}" if promise.margin is not None else ""
-        words = f"promised: {number(promise.value)}{margin}"
+        words = promise.words or f"promised: {number(promise.value)}{margin}"
         entries.append(tag("li", tag("span", class_="swatch promised", aria_hidden="true"), words))
     return tag("ul", *entries, class_="legend") if entries else None
