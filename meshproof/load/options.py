@@ -25,6 +25,7 @@ __all__ = [
     "SPLIT",
     "Load",
     "Option",
+    "by_key",
     "canary_promise",
     "check_target",
     "split_promise",
@@ -182,6 +183,11 @@ class Load:
     def user_agent(self) -> str:
         """Of every request: Envoy's spans and access logs carry it, so that a backend finds the run's by its id."""
         return f"meshproof-load/{self.run_id}"
+
+
+def by_key(named: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by key from options by their names with dashes."""
+    return {name.replace("-", "_"): value for name, value in named.items()}
 
 
 def told_options(options: Sequence[Option]) -> str:

@@ -1,4 +1,4 @@
-"""What a load test's rows show, as evidence that the page draws: a split, a canary, weights that change, counts."""
+"""What a load test's rows show, as evidence that the page draws: a split, weights that change, a canary."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from meshproof.verdict.equivalence import log_closeness
 from meshproof.verdict.quantiles import quantile_interval
 from meshproof.verdict.split import SplitPromise, at_looks, split_courses
 
-__all__ = ["draw_canary", "draw_split"]
+__all__ = ["draw_canary", "draw_split", "draw_weights"]
 
 _QUANTILES = np.array([0.01, *np.arange(0.05, 0.5, 0.05), *(1 - np.logspace(np.log10(0.5), -3, 41))])
 """From p1 to p99.9, the tail in even steps of its nines."""
@@ -28,6 +28,9 @@ _ALPHA = 1e-3
 
 _BEYOND = 100
 """How far beyond the deciding one e-values are drawn."""
+
+_PART = 0.5
+"""Seconds that share a point where weights change."""
 
 _POINTS = 120
 """Of a curve over time: with longer runs each stands for more seconds."""
@@ -85,6 +88,41 @@ def _evidence_courses(counts: Ints, unattributed: Ints, promise: SplitPromise) -
 def _e_values(logs: Floats, limit: float) -> list[float]:
     """Not beyond where they have long been decisive, nor below where they say nothing."""
     return [float(value) for value in np.exp(np.clip(logs, math.log(1e-2), math.log(limit * _BEYOND)))]
+
+
+def draw_weights(
+    evidence: Evidence,
+    rows: Rows,
+    applied: Sequence[tuple[int, Sequence[float]]],
+    arms: Sequence[str] = ("v1", "v2"),
+) -> None:
+    """The share of the second arm over time, beside its weight at that time: `applied` are the times (microseconds) at
+    which weights were applied, in order."""
+    rows = rows.in_order()
+    arm = rows.arm(arms)
+    rows, arm = rows.where(arm >= 0), arm[arm >= 0]
+    if not len(rows):
+        return
+    first, last = int(rows.start[0]), (int(rows.start[-1]) - int(rows.start[0])) / 1e6
+    part = np.floor((rows.start - first) / 1e6 / _PART).astype(np.int64)
+    points = []
+    for at in np.unique(part):
+        seen = arm[part == at]
+        rate, low, high = _rate(int(np.count_nonzero(seen == 1)), seen.size, 0.05)
+        points.append((min(at * _PART + _PART / 2, last), rate, low, high))
+    steps = [(min(max((at - first) / 1e6, 0.0), last), 100 * weights[1] / sum(weights)) for at, weights in applied]
+    ends = [*(at for at, _ in steps[1:]), last]
+    told = [(at, share) for (begin, share), end in zip(steps, ends, strict=True) for at in (begin, end)]
+    evidence.lines(
+        f"share of {arms[1]} while weights change",
+        [
+            Line(arms[1], *(list(each) for each in zip(*points, strict=True))),
+            Line("weight, from when it was applied", [at for at, _ in told], [share for _, share in told]),
+        ],
+        x_label="seconds since the first request",
+        y_label=f"share of {arms[1]}, %",
+        band=f"95 % for each {_PART:g} s by itself",
+    )
 
 
 def draw_canary(
@@ -183,10 +221,8 @@ def _draw_errors(evidence: Evidence, rows: Rows, chosen: dict[str, Bools], promi
     for name, mine in chosen.items():
         failed, sent = int(np.count_nonzero(mine & rows.failed)), int(np.count_nonzero(mine))
         if sent:
-            ends = binomtest(failed, sent).proportion_ci(1 - _ALPHA, method="exact")
-            rate, low, high = (100 * float(each) for each in (failed / sent, ends.low, ends.high))
             limit = 100 * promise.negligible_rate if name == list(chosen)[1] else None
-            shown.append(Interval(name, rate, low, high, limit, f"{failed:,} of {sent:,}"))
+            shown.append(Interval(name, *_rate(failed, sent, _ALPHA), limit, f"{failed:,} of {sent:,}"))
     evidence.intervals(
         "failed requests of the arms",
         shown,
@@ -194,3 +230,9 @@ def _draw_errors(evidence: Evidence, rows: Rows, chosen: dict[str, Bools], promi
         interval=f"{100 * (1 - _ALPHA):g} % for each arm by itself",
         limit="negligible for a canary",
     )
+
+
+def _rate(count: int, of: int, alpha: float) -> tuple[float, float, float]:
+    """In per cent, with the ends of its exact interval."""
+    ends = binomtest(count, of).proportion_ci(1 - alpha, method="exact")
+    return 100 * count / of, 100 * float(ends.low), 100 * float(ends.high)

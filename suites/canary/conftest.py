@@ -12,6 +12,7 @@ from meshproof.load.counters import readings
 from meshproof.load.inside import run_inside
 from meshproof.load.judging import SplitRun
 from meshproof.load.measured import Measured
+from meshproof.load.options import by_key
 from meshproof.load.outside import run_outside
 from meshproof.load.staging import ARMS, SPEECH, load_pod, wait_for_route
 from meshproof.load.strictness import STRICTNESS, Strict
@@ -43,6 +44,19 @@ def split_load(strict: Strict) -> dict[str, object]:
         "margin": strict.margin,
         "cap": strict.cap,
         "late-after": SHARES_NEED_NO_PUNCTUALITY,
+    }
+
+
+@pytest.fixture(scope="session")
+def canary_load(strict: Strict) -> dict[str, object]:
+    """Options of the run that compares the arms."""
+    return {
+        "target-host": SPEECH,
+        "alpha": strict.alpha,
+        "rate": RATE["canary"],
+        "requests": strict.requests,
+        "late-after": LATE_AFTER,
+        "margins": "sample-apps",
     }
 
 
@@ -96,29 +110,20 @@ def in_the_mesh(mesh: Mesh, client: Pod, split_load: dict[str, object]) -> Measu
         return mesh.cluster.execute(APPS, client.name, argv, container="load", timeout=timeout)
 
     before = readings(proxies, SPEECH, 80, ARMS)
-    options = {name.replace("-", "_"): value for name, value in split_load.items()} | {"rate": RATE["mesh"]}
-    run = SplitRun(options)
+    run = SplitRun(by_key(split_load) | {"rate": RATE["mesh"]})
     view, rows = run_inside(execute, f"http://{SPEECH}", run)
     told = "\n".join(view.lines)
     return Measured(view.verdict, told, run.load.run_id, rows, before, readings(proxies, SPEECH, 80, ARMS))
 
 
 @pytest.fixture(scope="session")
-def compared(mesh: Mesh, gateways: list[Proxy], strict: Strict) -> Measured:
+def compared(mesh: Mesh, gateways: list[Proxy], canary_load: dict[str, object]) -> Measured:
     """One run through the gateway, of so many requests as the comparison of the arms needs."""
     wait_for_route(mesh.cluster, gateways)
     before = readings(gateways, SPEECH, 80, ARMS)
-    options = {
-        "target-host": SPEECH,
-        "alpha": strict.alpha,
-        "rate": RATE["canary"],
-        "requests": strict.requests,
-        "late-after": LATE_AFTER,
-        "margins": "sample-apps",
-    }
     rows = mesh.reports / "canary.parquet"
-    seconds = strict.requests / RATE["canary"] + 20
-    ended = run_outside("canary", f"http://{mesh.gateway_address}", options, seconds=seconds, rows=rows)
+    seconds = float(str(canary_load["requests"])) / RATE["canary"] + 20
+    ended = run_outside("canary", f"http://{mesh.gateway_address}", canary_load, seconds=seconds, rows=rows)
     return Measured(ended.verdict, ended.said, ended.run_id, ended.rows, before, readings(gateways, SPEECH, 80, ARMS))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.load.counters import counts_by_arm, readings
+from meshproof.load.judging import SplitRun
 from meshproof.load.measured import conforms
+from meshproof.load.options import by_key
 from meshproof.load.outside import run_outside
 from meshproof.load.staging import ARMS, FAILING, SPEECH, failing, rerouted, wait_for_route
 from meshproof.mesh import Mesh
 from meshproof.probe import Proxy, contains, hold
 from meshproof.report.evidence import Evidence
+from meshproof.report.measured import draw_split
 from meshproof.verdict import Verdict
 
 FAILED = 30
@@ -36,6 +39,7 @@ def test_retries_do_not_move_the_split(
         )
         counts = counts_by_arm(before, readings(gateways, SPEECH, 80, ARMS), ARMS)
     evidence.add("run", ended.said)
+    draw_split(evidence, ended.rows, SplitRun(by_key(options)).promise, ARMS)
     evidence.table(
         "attempts",
         ["arm", "requests", "attempts", "failed attempts"],

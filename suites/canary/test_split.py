@@ -16,6 +16,7 @@ from meshproof.mesh import Mesh
 from meshproof.probe import Proxy
 from meshproof.report.evidence import Evidence
 from meshproof.report.history import ERROR_RATE, EVIDENCE
+from meshproof.report.measured import draw_split
 from meshproof.verdict import Verdict
 from meshproof.verdict.independence import judge_independence
 from meshproof.verdict.split import SplitPromise, at_looks, judge_split
@@ -39,8 +40,10 @@ def test_the_proxy_that_chooses_is_told_the_weights(
 def test_traffic_is_split_as_promised(measured: Measured, strict: Strict, evidence: Evidence) -> None:
     """70 % of the requests go to v1 and 30 % to v2, within the margin and as surely as the run is strict."""
     evidence.add("run", measured.told)
+    promise = SplitPromise((70, 30), strict.margin / 100, strict.alpha)
+    draw_split(evidence, measured.rows, promise, ARMS)
     counts, unattributed = at_looks(measured.rows.arm(ARMS), len(ARMS))
-    judged = judge_split(counts, SplitPromise((70, 30), strict.margin / 100, strict.alpha), unattributed=unattributed)
+    judged = judge_split(counts, promise, unattributed=unattributed)
     evidence.figure("against 70/30", judged.log_evidence, EVIDENCE)
     evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
     conforms(measured.verdict, measured.told)

@@ -13,6 +13,7 @@ from meshproof.load.staging import ARMS, SPEECH, rerouted, wait_for_route
 from meshproof.mesh import Mesh
 from meshproof.probe import Proxy, contains, hold
 from meshproof.report.evidence import Evidence
+from meshproof.report.measured import draw_weights
 from meshproof.verdict import Verdict
 from meshproof.verdict.split import SplitPromise, at_looks, judge_split
 
@@ -51,6 +52,7 @@ def test_weights_can_be_changed_under_traffic(mesh: Mesh, gateways: list[Proxy],
             apply(name, weights)
             time.sleep(length)
         ended = running.result()
+    draw_weights(evidence, ended.rows, [(at, weights) for (_, at), (_, weights, _) in zip(applied, STEPS, strict=True)])
     found = changes(ended.rows, applied, settle=mesh.timeouts.configuration_sync)
     evidence.add("seconds until each change was complete", {change.revision: change.seconds for change in found})
     for change in found[1:]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from meshproof.errors import Inconclusive
 from meshproof.load.measured import conforms
-from meshproof.load.options import Load, canary_promise
+from meshproof.load.options import Load, by_key, canary_promise
 from meshproof.load.outside import run_outside
 from meshproof.load.staging import ARMS, SPEECH, wait_for_route
 from meshproof.load.strictness import Strict
@@ -16,6 +16,7 @@ from meshproof.probe import Proxy
 from meshproof.prove.notes import noted, restoring
 from meshproof.report.evidence import Evidence
 from meshproof.report.history import ERROR_RATE
+from meshproof.report.measured import draw_canary
 from meshproof.verdict.canary import Comparison, judge_canary
 from meshproof.waiting import eventually
 
@@ -78,14 +79,16 @@ def test_one_version_against_itself_is_the_same(
     with both_arms_are_v1(mesh, gateways):
         host = f"http://{mesh.gateway_address}"
         ended = run_outside("canary", host, options, seconds=requests / RATE + 20, rows=rows)
+    given = by_key(options)
+    load = Load.of(given)
+    promise = canary_promise(load, given)
     evidence.add("run", ended.said)
     evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
+    draw_canary(evidence, ended.rows, promise, load.arms)
     conforms(ended.verdict, ended.said)
-    given = {name.replace("-", "_"): value for name, value in options.items()}
-    load = Load.of(given)
     arm = ended.rows.arm(load.arms)
     known, second = ended.rows.where(arm >= 0), arm[arm >= 0] == 1
-    judged = judge_canary(second, known.service, known.failed, canary_promise(load, given), share=(0.3, 0.3))
+    judged = judge_canary(second, known.service, known.failed, promise, share=(0.3, 0.3))
     evidence.add("comparison", judged)
     others = {metric.metric: metric.comparison.value for metric in judged.metrics}
     wrong = {name: word for name, word in others.items() if word in (Comparison.BETTER, Comparison.WORSE)}
