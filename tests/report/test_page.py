@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from meshproof.report.history import ERROR_RATE, EVIDENCE
 from meshproof.report.page import write_report
 from meshproof.report.page.kinds import Item, render
 from meshproof.report.reproduce import run_command, without_secrets
@@ -176,6 +177,40 @@ def test_command_keeps_no_key() -> None:
 )
 def test_command_is_told_or_made_from_the_facts(facts: dict[str, str], command: str) -> None:
     assert run_command(facts) == command
+
+
+def test_each_mutant_is_a_row_with_what_the_checks_did(sample: Path) -> None:
+    html = write_report(sample).read_text()
+    rows = dict(re.findall(r'<tr><th scope="row"><span class="sign[^>]*>. </span>([\w-]+).*?</th>(.*?)</tr>', html))
+    assert set(rows) == {"mtls-off", "mtls-port-exception", "split-35", "logs-not-excluded"}
+    did = {mutant: re.sub(r"<.*?>", " ", row).split() for mutant, row in rows.items()}
+    assert " ".join(did["mtls-off"]) == "plaintext is accepted mTLS 1 caught split 1 unharmed"
+    assert " ".join(did["mtls-port-exception"][-6:]) == "mTLS 1 collateral split 1 unharmed"
+    assert "badge bad" in rows["logs-not-excluded"] and "badge bad" not in rows["split-35"]
+
+
+def test_long_words_of_a_mutant_are_cut_and_kept(sample: Path) -> None:
+    proof = json.loads((sample / "prove.json").read_text())
+    proof["rows"][0]["problem"] = f"it was not mended: {'x' * 5000} END"
+    (sample / "prove.json").write_text(json.dumps(proof))
+    html = write_report(sample).read_text()
+    shown = re.search(r'<p class="render-error">(it was not mended.*?)</p>', html)
+    assert shown is not None and len(shown[1]) < 500
+    assert "xxx END</pre>" in html
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "told"),
+    [
+        (-0.9626, EVIDENCE, "0.382 e-value"),
+        (46.05, EVIDENCE, "10^20 e-value"),
+        (0.001, ERROR_RATE, "0.1 % of the times, at most"),
+        (5.0, "s", "5 s"),
+    ],
+)
+def test_figures_are_told_as_people_read_them(value: float, unit: str, told: str) -> None:
+    seen = {"value": value, "unit": unit, "low": None, "high": None}
+    assert re.sub(r"<.*?>", "", str(render(Item("f", "figure", seen, Path(), "key")))) == told
 
 
 def test_mutants_of_the_last_proof_beside_are_shown(sample: Path) -> None:

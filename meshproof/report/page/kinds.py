@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from meshproof.report.history import ERROR_RATE, EVIDENCE
 from meshproof.report.page import outcomes, tables
 from meshproof.report.page.curves import quantile_curves, series
 from meshproof.report.page.intervals import intervals
@@ -18,6 +20,9 @@ from meshproof.report.page.tree import tree
 from meshproof.report.page.waterfall import waterfall
 
 __all__ = ["Item", "is_load_balancer", "life_of", "render"]
+
+_MOST_SPELT = 14.0
+"""Natural log of an e-value, up or down, from which it is told as a power of ten."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,11 @@ def life_of(seen: Mapping[str, Any]) -> dict[str, Any]:
 
 def _figure(item: Item) -> Markup:
     value, unit = item.seen["value"], item.seen.get("unit") or ""
+    if value is not None and unit == EVIDENCE:
+        words = f"{math.exp(value):.3g}" if abs(value) < _MOST_SPELT else f"10^{value / math.log(10):.0f}"
+        return tag("p", tag("strong", words), " e-value", class_="figure")
+    if value is not None and unit == ERROR_RATE:
+        return tag("p", tag("strong", f"{100 * value:.4g} %"), " of the times, at most", class_="figure")
     low, high = item.seen.get("low"), item.seen.get("high")
     ends = ["−∞" if low is None else number(low, 4), "∞" if high is None else number(high, 4)]
     interval = f" ({ends[0]} to {ends[1]})" if low is not None or high is not None else ""

@@ -1,37 +1,39 @@
-"""What mutants did to the checks: a matrix of mutants and properties, and every test behind it."""
+"""What mutants did to the checks: a row for each, and every test behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup
 
-from meshproof.report.evidence import Tone
 from meshproof.report.page.markup import joined, seconds, tag
-from meshproof.report.page.tables import matrix
+from meshproof.report.page.tables import Box, boxes
 from meshproof.report.page.tree import tree
 from meshproof.report.runs import property_name
 
 __all__ = ["mutants"]
 
-_TONES = {"caught": Tone.GOOD, "green": Tone.PLAIN, "collateral": Tone.WARN, "left out": Tone.PLAIN}
+_TONES = {"caught": "good", "green": "muted", "collateral": "warn", "left out": "muted"}
 _WORDS = {"green": "unharmed", "another reason": "for another reason"}
+_PROBLEM = 400
+"""Characters of what else went wrong that are shown without being asked for."""
 
 
 def mutants(proof: Mapping[str, Any]) -> Markup:
     """From what `meshproof prove` wrote: {"rows": [{"mutant", "area", "breaks", "cells": [{"test", "mark", "verdict",
-    "reason", "wanted"}], "restored", "seconds", "problem", "holds"}], "unproven": [tests]}."""
+    "reason", "wanted"}], "restored", "seconds", "problem", "holds"}], "unproven": [tests]}.
+
+    A row for each mutant, and in it the properties whose checks it was let loose on: there are too many of both for a
+    column each.
+    """
     rows = list(proof["rows"])
-    columns = list(dict.fromkeys(property_name(str(cell["test"])) for row in rows for cell in row["cells"]))
-    cells = [[_cell(row["cells"], column) for column in columns] for row in rows]
     held = sum(bool(row.get("holds")) for row in rows)
-    names = [f"{'✔' if row.get('holds') else '✘'} {row['mutant']}" for row in rows]
     unproven = [str(test) for test in proof.get("unproven") or []]
     return joined(
         [
             tag("p", f"{held} of {len(rows)} mutants were caught as they had to be."),
-            matrix({"rows": names, "columns": columns, "cells": cells}),
+            boxes(["mutant", "breaks", "what the checks of each property did"], [_row(row) for row in rows]),
             tag("details", tag("summary", "every mutant and every test"), *map(_told, rows), class_="fold"),
             tag(
                 "details",
@@ -45,19 +47,24 @@ def mutants(proof: Mapping[str, Any]) -> Markup:
     )
 
 
-def _cell(cells: Sequence[Mapping[str, Any]], column: str) -> dict[str, str] | None:
-    counts: dict[str, int] = {}
-    for cell in cells:
-        if property_name(str(cell["test"])) == column:
-            counts[str(cell["mark"])] = counts.get(str(cell["mark"]), 0) + 1
-    if not counts:
-        return None
-    tones = [_TONES.get(mark, Tone.BAD) for mark in counts]
-    worst = next(tone for tone in (Tone.BAD, Tone.WARN, Tone.GOOD, Tone.PLAIN) if tone in tones)
-    return {
-        "text": ", ".join(f"{count} {_WORDS.get(mark, mark)}" for mark, count in counts.items()),
-        "tone": worst.value,
-    }
+def _row(row: Mapping[str, Any]) -> list[Box]:
+    holds = bool(row.get("holds"))
+    sign = tag("span", "✔ " if holds else "✘ ", class_="sign good" if holds else "sign bad", aria_hidden="true")
+    found: dict[str, dict[str, int]] = {}
+    for cell in row["cells"]:
+        marks = found.setdefault(property_name(str(cell["test"])), {})
+        marks[str(cell["mark"])] = marks.get(str(cell["mark"]), 0) + 1
+    did = [tag("li", tag("strong", name), " ", *map(_mark, marks.items())) for name, marks in found.items()]
+    did += [] if did else [tag("li", tag("span", "no check was run", class_="badge bad"))]
+    named = joined([sign, str(row["mutant"]), tag("span", "" if holds else " (not as it had to be)", class_="muted")])
+    return [Box(named, head=True), Box(str(row.get("breaks") or "")), Box(tag("ul", *did, class_="marks"))]
+
+
+def _mark(counted: tuple[str, int]) -> Markup:
+    mark, count = counted
+    tone = _TONES.get(mark, "bad")
+    words = f"{count} {_WORDS.get(mark, mark)}"
+    return tag("span", words, class_=tone if tone == "muted" else f"badge {tone}")
 
 
 def _told(row: Mapping[str, Any]) -> Markup:
@@ -78,8 +85,17 @@ def _told(row: Mapping[str, Any]) -> Markup:
     return joined(
         [
             tag("h3", f"{row['mutant']}: {row.get('breaks', '')}, {seconds(float(row.get('seconds') or 0))}"),
-            tag("p", problem, class_="render-error") if problem else None,
+            _cut(problem) if problem else None,
             tag("ul", *tests) if tests else None,
             tag("p", f"unharmed: {', '.join(unharmed)}", class_="muted") if unharmed else None,
         ]
+    )
+
+
+def _cut(problem: str) -> Markup:
+    if len(problem) <= _PROBLEM:
+        return tag("p", problem, class_="render-error")
+    shown = tag("p", f"{problem[:_PROBLEM]}…", class_="render-error")
+    return joined(
+        [shown, tag("details", tag("summary", "all of it"), tag("pre", problem, tabindex="0"), class_="fold")]
     )

@@ -34,25 +34,25 @@ def table(seen: Mapping[str, Any]) -> Markup:
 
 
 def matrix(seen: Mapping[str, Any], *, corner: str = "") -> Markup:
-    """Kind matrix. An empty cell says that nothing was seen there."""
-    rows = []
+    """Kind matrix. An empty cell says that nothing was seen there; where there is no room, each row is a list."""
+    rows, columns = [], [str(column) for column in seen["columns"]]
     for row, cells in zip(seen["rows"], seen["cells"], strict=True):
         shown = [
             tag("td", tag("span", "·", aria_label="nothing", role="img"), class_="none")
             if cell is None
             else _drawn(
-                _toned(str(cell["text"]), Tone(cell.get("tone") or Tone.PLAIN), str(cell.get("detail") or "")), ""
+                _toned(str(cell["text"]), Tone(cell.get("tone") or Tone.PLAIN), str(cell.get("detail") or "")), column
             )
-            for cell in cells
+            for column, cell in zip(columns, cells, strict=True)
         ]
         rows.append(joined([tag("th", row, scope="row"), *shown]))
     head = tag(
         "tr",
         tag("th", corner, scope="col") if corner else tag("td", ""),
-        *(tag("th", column, scope="col") for column in seen["columns"]),
+        *(tag("th", column, scope="col") for column in columns),
     )
     body = tag("tbody", *(tag("tr", row) for row in rows))
-    return tag("div", tag("table", tag("thead", head), body, class_="matrix"), class_="wide", tabindex="0")
+    return tag("div", tag("table", tag("thead", head), body, class_="matrix stacks"), class_="wide", tabindex="0")
 
 
 def ledger(seen: Mapping[str, Any]) -> Markup:

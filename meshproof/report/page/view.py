@@ -44,6 +44,7 @@ class Shown:
 
     name: str
     markup: Markup
+    kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,7 +204,7 @@ def shown(items: Sequence[Any], folder: Path, key: str) -> Iterator[Shown]:
         entry = item if isinstance(item, Mapping) else {"name": f"evidence {place + 1}", "seen": item}
         name = str(entry.get("name") or f"evidence {place + 1}")
         kind = str(entry.get("kind") or "")
-        yield Shown(name, render(Item(name, kind, entry.get("seen"), folder, f"{key}-{place}")))
+        yield Shown(name, render(Item(name, kind, entry.get("seen"), folder, f"{key}-{place}")), kind)
 
 
 def _panels(checks: Sequence[CheckResult]) -> Iterator[Shown]:
