@@ -167,7 +167,7 @@ def test_requests_and_errors_are_counted(
         ours="sent",
         theirs="counted",
     )
-    evidence.add("buckets", made.window)
+    evidence.add("counted in the buckets from", made.window)
     findings = wrong_counts(count, sent, failed, figures[count])
     assert not findings, "; ".join(findings)
 

@@ -76,5 +76,5 @@ def run_outside(
         if done.returncode not in verdicts or facts.get("run") != options["run-id"]:
             seen = (done.stderr or done.stdout).strip()[-800:]
             raise InvalidMeasurement(f"the load test ended with exit code {done.returncode} and no verdict", seen=seen)
-        said = done.stdout.rpartition("\n\n")[2] or done.stdout
+        said = (done.stdout.rpartition("\n\n")[2] or done.stdout).replace(str(file), file.name)
         return Ended(verdicts[done.returncode], str(facts.get("reason", "")), said, read_rows(file), facts)

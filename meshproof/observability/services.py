@@ -62,6 +62,11 @@ class Window:
             raise InvalidMeasurement(f"no whole bucket of {BUCKET} s lies in that time", seen=seen)
         return found
 
+    def as_evidence(self) -> str:
+        """For people."""
+        ends = (datetime.fromtimestamp(moment, UTC) for moment in (self.start, self.end))
+        return f"{' to '.join(f'{end:%H:%M:%S}' for end in ends)} UTC"
+
     @property
     def interval(self) -> int:
         """An interval in seconds of which one piece holds the whole window, for `.rollup(interval)`: quantiles cannot

@@ -1,13 +1,14 @@
-"""What a load test's rows show, as evidence that the page draws: a split, weights that change, a canary."""
+"""What a load test's rows show, as evidence that the page draws: a split, weights that change, counts, a canary."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.stats import binomtest
 
+from meshproof.load.reconcile import Reconciliation
 from meshproof.load.rows import Rows
 from meshproof.report.evidence import Evidence, Interval, Line, Quantile
 from meshproof.verdict.arrays import Bools, Floats, Ints
@@ -16,9 +17,9 @@ from meshproof.verdict.canary import CanaryPromise, judge_canary
 from meshproof.verdict.confidence import confidence_sequence
 from meshproof.verdict.equivalence import log_closeness
 from meshproof.verdict.quantiles import quantile_interval
-from meshproof.verdict.split import SplitPromise, at_looks, split_courses
+from meshproof.verdict.split import SplitJudgement, SplitPromise, at_looks, split_courses
 
-__all__ = ["draw_canary", "draw_split", "draw_weights"]
+__all__ = ["draw_canary", "draw_counts", "draw_shares", "draw_split", "draw_weights"]
 
 _QUANTILES = np.array([0.01, *np.arange(0.05, 0.5, 0.05), *(1 - np.logspace(np.log10(0.5), -3, 41))])
 """From p1 to p99.9, the tail in even steps of its nines."""
@@ -123,6 +124,32 @@ def draw_weights(
         y_label=f"share of {arms[1]}, %",
         band=f"95 % for each {_PART:g} s by itself",
     )
+
+
+def draw_shares(evidence: Evidence, judged: Mapping[str, SplitJudgement], interval: str, arm: str = "v2") -> None:
+    """The share of the second arm under several revisions, by their names; `interval` says in words what the intervals
+    are. One without a request is left out."""
+    rows = []
+    for name, one in judged.items():
+        share, low, high = (100 * float(each) for each in (one.shares[1], *one.intervals[1]))
+        note, detail = f"{one.requests:,} requests", f"{one.verdict}: {one.reason}"
+        rows += [Interval(name, share, low, high, note=note, detail=detail)] if one.requests else []
+    if rows:
+        evidence.intervals(f"share of {arm} under each revision", rows, label=f"share of {arm}, %", interval=interval)
+
+
+def draw_counts(evidence: Evidence, found: Reconciliation) -> None:
+    """What client, proxies and, if they were asked for, traces counted, by arm."""
+    traced = any(arm.backend is not None for arm in found.arms)
+    columns = ["arm", "client", "proxies", *(["traces"] if traced else []), "retries", "without an attempt"]
+    rows = [
+        [arm.arm, arm.client, arm.proxy, *([arm.backend] if traced else []), arm.retries, arm.answered_by_proxy,
+         "; ".join([*arm.explained, *(f"UNEXPLAINED {note}" for note in arm.unexplained)]) or "none"]
+        for arm in found.arms
+    ]  # fmt: skip
+    evidence.table("requests, counted independently", [*columns, "differences"], rows)
+    evidence.add("requests that name no arm", found.unattributed)
+    evidence.add("together", found.reason)
 
 
 def draw_canary(

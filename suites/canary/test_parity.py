@@ -16,6 +16,7 @@ from meshproof.load.reconcile import reconcile
 from meshproof.load.staging import ARMS
 from meshproof.observability.services import QUANTILES, Count, Window, counted, wrong_counts, wrong_quantiles
 from meshproof.report.evidence import Evidence, ParityRow
+from meshproof.report.measured import draw_counts
 from meshproof.verdict import Verdict
 from meshproof.waiting import StateNotReached, eventually
 
@@ -45,7 +46,7 @@ def test_client_proxies_and_traces_count_the_same(compared: Measured, traced: Pa
     failed = {name: int(np.count_nonzero((arm == place) & rows.failed)) for place, name in enumerate(ARMS)}
     proxies = counts_by_arm(compared.before, compared.after, ARMS)
     found = reconcile(client, proxies, traced.spans, failed=failed, unattributed=int(np.count_nonzero(arm < 0)))
-    evidence.add("counts", found.lines)
+    draw_counts(evidence, found)
     assert found.verdict is not Verdict.INVALID, found.reason
 
 

@@ -16,7 +16,7 @@ from meshproof.mesh import Mesh
 from meshproof.probe import Proxy
 from meshproof.report.evidence import Evidence
 from meshproof.report.history import ERROR_RATE, EVIDENCE
-from meshproof.report.measured import draw_split
+from meshproof.report.measured import draw_counts, draw_split
 from meshproof.verdict import Verdict
 from meshproof.verdict.independence import judge_independence
 from meshproof.verdict.split import SplitPromise, at_looks, judge_split
@@ -39,7 +39,7 @@ def test_the_proxy_that_chooses_is_told_the_weights(
 
 def test_traffic_is_split_as_promised(measured: Measured, strict: Strict, evidence: Evidence) -> None:
     """70 % of the requests go to v1 and 30 % to v2, within the margin and as surely as the run is strict."""
-    evidence.add("run", measured.told)
+    evidence.text("run", measured.told)
     promise = SplitPromise((70, 30), strict.margin / 100, strict.alpha)
     draw_split(evidence, measured.rows, promise, ARMS)
     counts, unattributed = at_looks(measured.rows.arm(ARMS), len(ARMS))
@@ -68,6 +68,6 @@ def test_client_and_proxies_count_the_same(measured: Measured, evidence: Evidenc
     failed = {name: int(np.count_nonzero((arm == place) & rows.failed)) for place, name in enumerate(ARMS)}
     proxies = counts_by_arm(measured.before, measured.after, ARMS)
     found = reconcile(client, proxies, failed=failed, unattributed=int(np.count_nonzero(arm < 0)))
-    evidence.add("counts", found.lines)
+    draw_counts(evidence, found)
     if found.verdict is Verdict.INVALID:
         raise InvalidMeasurement(found.reason, seen="\n".join(found.lines))

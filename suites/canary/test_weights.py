@@ -13,9 +13,9 @@ from meshproof.load.staging import ARMS, SPEECH, rerouted, wait_for_route
 from meshproof.mesh import Mesh
 from meshproof.probe import Proxy, contains, hold
 from meshproof.report.evidence import Evidence
-from meshproof.report.measured import draw_weights
+from meshproof.report.measured import draw_shares, draw_weights
 from meshproof.verdict import Verdict
-from meshproof.verdict.split import SplitPromise, at_looks, judge_split
+from meshproof.verdict.split import SplitJudgement, SplitPromise, at_looks, judge_split
 
 ALPHA = 1e-4
 """Of each step. 50/50 where 70/30 is promised, or the other way round, is refuted within 400 requests."""
@@ -54,24 +54,32 @@ def test_weights_can_be_changed_under_traffic(mesh: Mesh, gateways: list[Proxy],
         ended = running.result()
     draw_weights(evidence, ended.rows, [(at, weights) for (_, at), (_, weights, _) in zip(applied, STEPS, strict=True)])
     found = changes(ended.rows, applied, settle=mesh.timeouts.configuration_sync)
-    evidence.add("seconds until each change was complete", {change.revision: change.seconds for change in found})
     for change in found[1:]:
         evidence.figure(f"until {change.revision} was complete", change.seconds, "s")
     lost = ended.rows.where(ended.rows.failed)
     why = sorted(set(map(str, lost.error)))[:3]
     assert not len(lost), f"{len(lost)} of {len(ended.rows)} requests were lost: {why}"
-    for change, (_, weights, _) in zip(found, STEPS, strict=True):
-        check_share(change, weights, evidence)
+    judged = [judge(change, weights) for change, (_, weights, _) in zip(found, STEPS, strict=True)]
+    draw_shares(
+        evidence,
+        {f"{one.revision}, {split[1]} %": each for one, (_, split, _), each in zip(found, STEPS, judged, strict=True)},
+        f"{100 * (1 - ALPHA):g} % for each revision, at all its requests at once",
+    )
+    for change, each in zip(found, judged, strict=True):
+        check_share(change, each)
 
 
-def check_share(change: Change, weights: Sequence[int], evidence: Evidence) -> None:
+def judge(change: Change, weights: Sequence[int]) -> SplitJudgement:
+    """How what was answered under one revision is split."""
+    counts, unattributed = at_looks(change.rows.arm(ARMS), len(ARMS))
+    return judge_split(counts, SplitPromise(tuple(map(float, weights)), alpha=ALPHA), unattributed=unattributed)
+
+
+def check_share(change: Change, judged: SplitJudgement) -> None:
     """What was answered under one revision is split by its weights."""
     if len(change.rows) < FEWEST:
         raise InvalidMeasurement(f"only {len(change.rows)} requests under revision {change.revision}")
     assert not change.returned, f"{change.returned} requests met an earlier revision long after {change.revision}"
-    counts, unattributed = at_looks(change.rows.arm(ARMS), len(ARMS))
-    judged = judge_split(counts, SplitPromise(tuple(map(float, weights)), alpha=ALPHA), unattributed=unattributed)
-    evidence.add(f"split under {change.revision}", judged)
     if judged.verdict is Verdict.INVALID:
         raise InvalidMeasurement(judged.reason)
     assert judged.verdict is not Verdict.VIOLATE, f"{change.revision}: {judged.reason}; counts {judged.counts}"

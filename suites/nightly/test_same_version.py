@@ -82,7 +82,7 @@ def test_one_version_against_itself_is_the_same(
     given = by_key(options)
     load = Load.of(given)
     promise = canary_promise(load, given)
-    evidence.add("run", ended.said)
+    evidence.text("run", ended.said)
     evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
     draw_canary(evidence, ended.rows, promise, load.arms)
     conforms(ended.verdict, ended.said)

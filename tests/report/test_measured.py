@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,10 @@ import numpy as np
 import pytest
 from made_rows import made
 
+from meshproof.load.reconcile import ProxyCount, reconcile
 from meshproof.load.rows import Rows
 from meshproof.report.evidence import Evidence
-from meshproof.report.measured import draw_canary, draw_split
+from meshproof.report.measured import draw_canary, draw_counts, draw_shares, draw_split, draw_weights
 from meshproof.report.page.kinds import Item, render
 from meshproof.verdict import Verdict
 from meshproof.verdict.canary import CanaryPromise, judge_canary
@@ -62,6 +64,45 @@ def test_every_arm_of_three_has_its_chart() -> None:
     kept = Evidence()
     draw_split(kept, made(500), SplitPromise((60, 30, 10)), ("v1", "v2", "v3"))
     assert [f"share of {arm} over requests" in seen(kept) for arm in ("v1", "v2", "v3")] == [True] * 3
+
+
+def test_share_follows_the_weights_that_were_applied() -> None:
+    before, after, kept = made(2000, 0.3), made(2000, 0.6, seed=5), Evidence()
+    shift = int(before.start[-1] - after.start[0]) + 4000
+    rows = Rows.joined([before, replace(after, start=after.start + shift, end=after.end + shift)])
+    changed = int(before.start[-1]) + 2000
+    draw_weights(kept, rows, [(0, (70, 30)), (changed, (40, 60))], ARMS)
+    measured, promised = seen(kept)["share of v2 while weights change"]["lines"]
+    at = (changed - int(rows.start[0])) / 1e6
+    assert promised["x"][1:3] == pytest.approx([at, at]) and promised["y"] == [30, 30, 60, 60]
+    found = [[y for x, y in zip(measured["x"], measured["y"], strict=True) if (x > at) is later]
+             for later in (False, True)]  # fmt: skip
+    assert [np.mean(each) for each in found] == pytest.approx([30, 60], abs=4)
+    assert all(low <= y <= high for low, y, high in zip(measured["low"], measured["y"], measured["high"], strict=True))
+    drawn(kept, "share of v2 while weights change")
+
+
+def test_each_revision_has_its_share() -> None:
+    kept, judged = Evidence(), judge_split(at_looks(made(1500).arm(ARMS), 2)[0], SPLIT)
+    nothing = judge_split(np.zeros((0, 2), dtype=np.int64), SPLIT)
+    draw_shares(kept, {"first, 30 %": judged, "never": nothing}, "99.9 %")
+    (row,) = seen(kept)["share of v2 under each revision"]["rows"]
+    assert (row["label"], row["value"]) == ("first, 30 %", pytest.approx(100 * judged.shares[1]))
+    assert (row["low"], row["high"]) == pytest.approx([100 * end for end in judged.intervals[1]])
+    drawn(kept, "share of v2 under each revision")
+
+
+@pytest.mark.parametrize("traces", [None, {"v1": 7, "v2": 2}])
+def test_what_was_counted_stands_side_by_side(traces: dict[str, int] | None) -> None:
+    kept = Evidence()
+    draw_counts(kept, reconcile({"v1": 7, "v2": 3}, {"v1": ProxyCount(7), "v2": ProxyCount(3)}, traces))
+    table = seen(kept)["requests, counted independently"]
+    assert ("traces" in table["columns"]) is (traces is not None)
+    assert {len(row) for row in table["rows"]} == {len(table["columns"])}
+    assert [row[-1] for row in table["rows"]] == [
+        "none",
+        "none" if traces is None else "UNEXPLAINED 1 traces are missing",
+    ]
 
 
 def test_canary_is_drawn_as_it_was_judged() -> None:
