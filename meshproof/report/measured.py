@@ -175,6 +175,7 @@ def draw_canary(
     evidence.quantiles(
         "latency quantiles of the arms",
         {f"{name}, {values.size:,} requests": _curve(values) for name, values in good.items() if values.size},
+        label="latency from the intended start",
         interval=f"{100 * (1 - _ALPHA):g} % for each quantile by itself",
     )
     _draw_over_time(evidence, rows, chosen)

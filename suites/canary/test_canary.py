@@ -15,8 +15,8 @@ def test_canary_is_as_fast_and_as_sound_as_the_stable_version(
     compared: Measured, canary_load: dict[str, object], strict: Strict, evidence: Evidence
 ) -> None:
     """p50, p90, p99 and errors of v2 are within the margins of v1's, as surely as the run is strict."""
-    evidence.text("run", compared.told)
     judged = CanaryRun(by_key(canary_load))
     draw_canary(evidence, compared.rows, judged.promise, judged.load.arms, share=judged.share)
     evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
+    evidence.text("what the run said", compared.told)
     conforms(compared.verdict, compared.told)

@@ -38,8 +38,8 @@ def test_retries_do_not_move_the_split(
             "split", f"http://{mesh.gateway_address}", options, seconds=60, rows=mesh.reports / "retries.parquet"
         )
         counts = counts_by_arm(before, readings(gateways, SPEECH, 80, ARMS), ARMS)
-    evidence.text("run", ended.said)
     draw_split(evidence, ended.rows, SplitRun(by_key(options)).promise, ARMS)
+    evidence.text("what the run said", ended.said)
     evidence.table(
         "attempts",
         ["arm", "requests", "attempts", "failed attempts"],

@@ -39,13 +39,13 @@ def test_the_proxy_that_chooses_is_told_the_weights(
 
 def test_traffic_is_split_as_promised(measured: Measured, strict: Strict, evidence: Evidence) -> None:
     """70 % of the requests go to v1 and 30 % to v2, within the margin and as surely as the run is strict."""
-    evidence.text("run", measured.told)
     promise = SplitPromise((70, 30), strict.margin / 100, strict.alpha)
     draw_split(evidence, measured.rows, promise, ARMS)
     counts, unattributed = at_looks(measured.rows.arm(ARMS), len(ARMS))
     judged = judge_split(counts, promise, unattributed=unattributed)
     evidence.figure("against 70/30", judged.log_evidence, EVIDENCE)
     evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
+    evidence.text("what the run said", measured.told)
     conforms(measured.verdict, measured.told)
 
 

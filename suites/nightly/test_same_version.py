@@ -82,9 +82,9 @@ def test_one_version_against_itself_is_the_same(
     given = by_key(options)
     load = Load.of(given)
     promise = canary_promise(load, given)
-    evidence.text("run", ended.said)
-    evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
     draw_canary(evidence, ended.rows, promise, load.arms)
+    evidence.figure("may be wrong", strict.alpha, ERROR_RATE)
+    evidence.text("what the run said", ended.said)
     conforms(ended.verdict, ended.said)
     arm = ended.rows.arm(load.arms)
     known, second = ended.rows.where(arm >= 0), arm[arm >= 0] == 1

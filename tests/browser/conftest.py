@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent.parent / "report"))  # where the sample run is
+sys.path[:0] = [str(Path(__file__).parent.parent / folder) for folder in ("report", "load")]  # where the sample run is
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ import pytest
 
 Opened = Callable[..., Any]
 PHONE = {"viewport": {"width": 360, "height": 740}, "device_scale_factor": 2, "is_mobile": True}
+PAPER = {"viewport": {"width": 700, "height": 1000}}
 DESKTOP = {"viewport": {"width": 1200, "height": 900}}
 OPEN_ALL = "document.querySelectorAll('details').forEach(one => one.open = true)"
 
@@ -84,7 +85,7 @@ def test_page_can_be_read_without_scripts(visit: Opened) -> None:
 @pytest.mark.parametrize("folds", ["as they come", "all open"])
 @pytest.mark.parametrize("kind", ["phone", "print"])
 def test_nothing_is_wider_than_phone_or_paper(visit: Opened, kind: str, folds: str) -> None:
-    page = visit(**PHONE if kind == "phone" else {"viewport": {"width": 700, "height": 1000}}).page
+    page = visit(**PHONE if kind == "phone" else PAPER).page
     if kind == "print":
         page.emulate_media(media="print")
     if folds == "all open":
@@ -111,6 +112,29 @@ def test_text_of_charts_stays_readable(visit: Opened, kind: str) -> None:
     )
     assert len(sizes) > 50
     assert min(sizes) >= 10
+
+
+@pytest.mark.parametrize("kind", ["desktop", "phone", "print"])
+def test_text_of_charts_is_not_cut(visit: Opened, kind: str) -> None:
+    page = visit(**PHONE if kind == "phone" else DESKTOP if kind == "desktop" else PAPER).page
+    if kind == "print":
+        page.emulate_media(media="print")
+    page.evaluate(OPEN_ALL)
+    cut = page.evaluate(
+        """() => [...document.querySelectorAll('.chart svg text')].filter(one => {
+            const box = one.getBoundingClientRect();
+            return box.width && (box.left < 0 || box.right > document.documentElement.clientWidth);
+        }).map(one => one.textContent)"""
+    )
+    assert cut == []
+
+
+def test_matrices_become_lists_on_a_phone(visit: Opened) -> None:
+    page = visit(**PHONE).page
+    cell = page.locator("table.matrix td.tone").first
+    label = cell.evaluate("one => getComputedStyle(one, '::before').content")
+    assert label.strip('"') == f"{cell.get_attribute('data-label')}: " != ": "
+    assert page.locator("table.matrix td.none:visible").count() == 0
 
 
 def test_ticks_of_an_axis_do_not_overlap(visit: Opened) -> None:

@@ -6,10 +6,14 @@ import json
 from typing import Any
 
 import numpy as np
+from made_rows import made
 
 from meshproof.report.evidence import Cell, Evidence, LedgerRow, ParityRow, Quantile, Stage, Tone
+from meshproof.report.measured import draw_canary, draw_split, draw_weights
+from meshproof.verdict.canary import CanaryPromise
 from meshproof.verdict.confidence import confidence_sequence
 from meshproof.verdict.quantiles import quantile_interval
+from meshproof.verdict.split import SplitPromise
 
 FLAME = """<svg xmlns="http://www.w3.org/2000/svg" width="900" height="120" onload="boom()">
 <title>Trace 7f3a: GET /speak, 41 ms</title><style>.f{stroke:#fff} .f:hover{opacity:.7}</style>
@@ -110,9 +114,16 @@ def evidence_of_every_kind() -> dict[str, Evidence]:
     kept.table(
         "what the e-process says", ["figure", "value"], [["requests", 4000], ["p-value", 0.41], ["drift", "none"]]
     )
+    rows = made(3000, slower=1.2, failing=0.02)
+    draw_split(kept, rows, SplitPromise((70, 30)))
+    draw_weights(kept, rows, [(0, (70, 30))])
     kept = found["canary"] = Evidence()
     quantile_evidence(kept)
     kept.figure("p90 ratio", 1.074, "", 1.021, 1.131)
+    draw_canary(kept, rows, CanaryPromise())
+    kept.waterfall(
+        "the run", [{"name": "warm up", "began": 0.0, "ended": 1.5, "state": "done", "note": "", "group": "load"}]
+    )
     kept = found["traces"] = Evidence()
     kept.file("flame graph of trace 7f3a.svg", FLAME)
     kept.file("trace.json", json.dumps({"spans": 4}))

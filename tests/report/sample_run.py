@@ -133,7 +133,8 @@ def timeline(seconds: float = 41.0) -> dict[str, Any]:
     steps = [
         ("image source", "images", 0.0, 0.2, "done", "source"),
         ("engine", "bed", 0.2, 2.1, "done", ""),
-        ("kind cluster", "bed", 2.1, 14.0, "done", ""),
+        ("image datadog-cluster-agent", "images", 2.1, 2.4, "done", ""),
+        ("kind cluster", "bed", 2.4, 14.0, "done", ""),
         ("node images", "bed", 2.1, 9.0, "skipped", "already there"),
         ("metallb", "stack", 14.0, 22.5, "done", ""),
         ("istio", "stack", 14.0, 27.5, "done", "12 objects"),
@@ -145,7 +146,7 @@ def timeline(seconds: float = 41.0) -> dict[str, Any]:
     return {
         "started_at": "2026-11-20T08:01:12.000+00:00",
         "seconds": seconds,
-        "longest_path": ["image source", "engine", "kind cluster", "istio", "apps"],
+        "longest_path": ["image source", "engine", "image datadog-cluster-agent", "kind cluster", "istio", "apps"],
         "spans": [
             {"name": n, "group": g, "state": s, "began": b, "ended": e, "after": [], "note": note}
             for n, g, b, e, s, note in steps

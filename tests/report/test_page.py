@@ -83,6 +83,11 @@ def test_same_run_gives_the_same_page(sample: Path) -> None:
     assert write_report(sample).read_text() == first
 
 
+def test_sample_has_every_kind_of_evidence(sample: Path) -> None:
+    checks = json.loads((sample / "results.json").read_text())["checks"]
+    assert {item.get("kind") for check in checks for item in check["evidence"]} >= set(KINDS)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("seen", [None, {}, [], "text", {"rows": [{}]}, {"lines": [{"x": [1], "y": []}]}, {"path": 3}])
 def test_evidence_of_the_wrong_shape_says_so_in_its_place(tmp_path: Path, kind: str, seen: Any) -> None:

@@ -133,7 +133,7 @@ def _numbers(rows: list[Any], limit: str) -> Markup:
         ]
         for row in rows
     ]
-    table = boxes(["", "value", "from", "to", limit, "detail"], shown, class_="numbers")
+    table = boxes(["of", "value", "from", "to", limit, "detail"], shown, class_="numbers")
     return tag("details", tag("summary", "the numbers"), table, class_="fold")
 
 

@@ -130,8 +130,7 @@ def _frame(x: Axis, y: Axis) -> Markup:
     for value, words in x.ticks:
         at = f"{x.percent(value):.2f}%"
         parts.append(tag("line", x1=at, x2=at, y1="100%", y2="100%", class_="tick"))
-        anchor = "end" if x.percent(value) > 94 else "start" if x.percent(value) < 4 else "middle"
-        parts.append(tag("text", words, x=at, y="100%", dy="1.4em", text_anchor=anchor))
+        parts.append(tag("text", words, x=at, y="100%", dy="1.4em", text_anchor="middle"))
     return joined([*parts, tag("line", x1="0", x2="100%", y1="100%", y2="100%", class_="base")])
 
 
