@@ -217,14 +217,15 @@ class Mesh:
         return found[-1]
 
     def in_force(self) -> None:
-        """Wait until every proxy has accepted what istiod sent, and none serves by anything older.
+        """Wait until every proxy that runs has accepted what istiod sent, and none serves by anything older.
 
         Raises StateNotReached; InvalidMeasurement.
         """
-        known = {status.proxy for status in self.proxy_sync()}
-        wait_until_synced(self.cluster, known)
-        names = [proxy.rpartition(".") for proxy in sorted(known)]
-        drained([Proxy(self.cluster, namespace, pod) for pod, _, namespace in names])
+        # Not those that are connected: to an istiod that was restarted they come back one by one, within half a minute.
+        found = [pod for namespace in MESH_NAMESPACES for pod in self.pods(namespace)]
+        with_proxy = [pod for pod in found if pod.has_proxy and pod.phase == "Running"]
+        wait_until_synced(self.cluster, {f"{pod.name}.{pod.namespace}" for pod in with_proxy})
+        drained([self.proxy(pod) for pod in with_proxy])
 
     def load_balancer(self, namespace: str, name: str) -> LoadBalancer | None:
         """A Service of type LoadBalancer as it is now."""

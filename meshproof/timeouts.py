@@ -31,7 +31,7 @@ class Timeouts(BaseModel):
     object_gone: Seconds = 60
     rollout: Seconds = 120
     load_balancer_address: Seconds = 30
-    configuration_sync: Seconds = 30
+    configuration_sync: Seconds = 60
     drain: Seconds = 90
     request: Seconds = 10
     exec: Seconds = 30

@@ -91,7 +91,7 @@ def test_bad_input_is_a_4xx_with_a_reason(
     outcome = call(mesh, method, path, body)
     evidence.add("outcome", outcome)
     answer = answered(outcome, status)
-    assert answer.headers["content-type"].startswith("application/json"), f"{answer}"
+    assert answer.headers.get("content-type", "").startswith("application/json"), f"{answer}"
     assert answer.json().get("error"), f"no reason given: {answer}"
 
 
@@ -123,6 +123,7 @@ def speak(mesh: Mesh, version: str) -> Answered:
 def test_speech_is_real(mesh: Mesh, book: dict[str, Any], version: str, evidence: Evidence) -> None:
     """/speak gives a WAV file that is not silence and as long as its text takes to say."""
     answer = speak(mesh, version)
+    assert "x-spoken-text" in answer.headers, f"the answer does not say what is spoken: {answer}"
     text = unquote(answer.headers["x-spoken-text"])
     sound = listen(answer.body)
     evidence.add("text", text)
@@ -154,6 +155,7 @@ def test_audio_survives_a_restart(mesh: Mesh, evidence: Evidence) -> None:
     """What was spoken is still there, bit by bit, after the pod that spoke it was replaced."""
     before = mesh.a_pod_to_replace("text-to-speech")
     spoken = speak(mesh, "v1")
+    assert "x-audio-name" in spoken.headers, f"the answer does not name its audio: {spoken}"
     name = spoken.headers["x-audio-name"]
     mesh.cluster.delete_object("Pod", before.name, APPS, wait=False)
 
