@@ -17,6 +17,9 @@ from meshproof.bed.lifecycle import Bed
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
+from meshproof.mend.notes import noted
+from meshproof.mend.references import reference_of
+from meshproof.mend.undoing import Delete
 from meshproof.probe import (
     SIDECAR_USER,
     Answered,
@@ -34,8 +37,6 @@ from meshproof.probe import (
 from meshproof.probe.address import LoadBalancer, load_balancer
 from meshproof.probe.barrier import drained
 from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
-from meshproof.prove.changes import Delete, reference_of
-from meshproof.prove.notes import noted
 from meshproof.settings import Settings
 from meshproof.stack import RUN_LABEL, Installed
 from meshproof.timeouts import Timeouts

@@ -13,8 +13,8 @@ from meshproof.kube import Cluster
 from meshproof.load.options import LOAD
 from meshproof.load.routes import promised_weights, weights_held
 from meshproof.manifests import Manifest
+from meshproof.mend.notes import noted, restoring
 from meshproof.probe import Proxy, contains, hold
-from meshproof.prove.notes import noted, restoring
 
 __all__ = [
     "ARMS",

@@ -11,9 +11,9 @@ from typing import Any
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
+from meshproof.mend.notes import noted, restoring
 from meshproof.observability.sampling import tracings
 from meshproof.probe import Proxy, contains, hold
-from meshproof.prove.notes import noted, restoring
 
 __all__ = ["FAILING", "failing_goapi", "failing_request_id", "sampling"]
 

@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 
 from meshproof.errors import MeshproofError
+from meshproof.mend.undoing import NotMended, Undo, not_undone, undo
 from meshproof.mesh import Mesh
 from meshproof.prove import journal
-from meshproof.prove.changes import NotMended, Undo, not_undone, perform, planned, touched, undo
+from meshproof.prove.changes import perform, planned, touched
 from meshproof.prove.faults import calm, inject, spoil
 from meshproof.prove.inner import run_tests
 from meshproof.prove.matrix import Cell, is_expected, judge

@@ -2,80 +2,35 @@
 
 from __future__ import annotations
 
-import copy
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
-
-from meshproof.errors import MeshproofError, UsageError
+from meshproof.errors import UsageError
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
-from meshproof.prove.mutants import Command, Mutant, Pods, Reference, Step
+from meshproof.mend.references import Reference, reference_of
+from meshproof.mend.undoing import (
+    Calm,
+    Create,
+    Delete,
+    Patch,
+    Restart,
+    Run,
+    Undo,
+    delete,
+    difference,
+    patch,
+    pods_of,
+    restart,
+    run,
+)
+from meshproof.prove.mutants import Mutant, Step
 from meshproof.stack.overlay import lay_over
 
-__all__ = ["NotMended", "Undo", "difference", "not_undone", "perform", "planned", "touched", "undo", "undos"]
+__all__ = ["perform", "planned", "touched"]
 
 _GIVEN_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
-_RESTARTED = "meshproof.dev/restarted-at"
-
-
-class NotMended(MeshproofError):
-    """What a mutant broke could not be undone. The note in the cluster stays, for the next run to mend it."""
-
-
-class _Undo(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Create(_Undo):
-    """Bring a deleted object back."""
-
-    do: Literal["create"] = "create"
-    manifest: dict[str, Any]
-
-
-class Patch(_Undo):
-    """Merge a patch that gives the object its old fields again."""
-
-    do: Literal["patch"] = "patch"
-    reference: Reference
-    patch: dict[str, Any]
-
-
-class Delete(_Undo):
-    """Remove an object that was not there."""
-
-    do: Literal["delete"] = "delete"
-    reference: Reference
-
-
-class Run(_Undo):
-    """Run the command that undoes another."""
-
-    do: Literal["run"] = "run"
-    command: Command
-
-
-class Restart(_Undo):
-    """Restart a workload once more, after all else is undone: its pods are of the broken time."""
-
-    do: Literal["restart"] = "restart"
-    reference: Reference
-
-
-class Calm(_Undo):
-    """Switch the faults and spoils of the intake off. How, `undo` is told: they are not the cluster's."""
-
-    do: Literal["calm"] = "calm"
-
-
-Undo = Annotated[Create | Patch | Delete | Run | Restart | Calm, Field(discriminator="do")]
-undos: TypeAdapter[list[Undo]] = TypeAdapter(list[Undo])
-"""The list as JSON and back."""
 
 
 def planned(cluster: Cluster, mutant: Mutant) -> list[Undo]:
@@ -89,102 +44,18 @@ def planned(cluster: Cluster, mutant: Mutant) -> list[Undo]:
 def perform(cluster: Cluster, step: Step) -> None:
     """Do one step, without waiting for its effect. `faults` and `spoils` are not the cluster's: see faults.py."""
     if step.delete is not None:
-        _delete(cluster, step.delete)
+        delete(cluster, step.delete)
     elif (change := _changed(cluster, step)) is not None:
-        _patch(cluster, change.reference, difference(change.before, change.after))
+        patch(cluster, change.reference, difference(change.before, change.after))
     elif step.apply is not None:
         cluster.apply(step.apply)
     elif step.restart is not None:
-        _restart(cluster, step.restart)
+        restart(cluster, step.restart)
     elif step.run is not None:
-        _run(cluster, step.run)
+        run(cluster, step.run)
     elif step.end is not None:
-        for name in _pods(cluster, step.end):
+        for name in pods_of(cluster, step.end):
             cluster.delete_object("Pod", name, step.end.namespace, "v1", wait=False)
-
-
-def undo(cluster: Cluster, steps: Sequence[Undo], calm: Callable[[], None]) -> None:
-    """Undo the steps, last one first, and restart at the very end. May be repeated.
-
-    `calm` switches the faults of the intake off; it is called when a step had switched some on.
-    """
-    for step in reversed(steps):
-        if isinstance(step, Create):
-            if cluster.get(*_address(reference_of(step.manifest))) is None:
-                cluster.apply([step.manifest])
-        elif isinstance(step, Patch):
-            _patch(cluster, step.reference, step.patch)
-        elif isinstance(step, Delete):
-            _delete(cluster, step.reference)
-        elif isinstance(step, Run):
-            with suppress(MeshproofError):  # undone already, or its pods are new ones
-                _run(cluster, step.command)
-        elif isinstance(step, Calm):
-            calm()
-    for step in steps:
-        if isinstance(step, Restart):
-            _restart(cluster, step.reference)
-
-
-def not_undone(cluster: Cluster, steps: Sequence[Undo]) -> list[str]:
-    """What is not as it was although the steps were undone, by object; what cannot be looked at counts as undone."""
-    left = []
-    for step in steps:
-        if isinstance(step, Create):
-            reference = reference_of(step.manifest)
-            fine = cluster.get(*_address(reference)) is not None
-        elif isinstance(step, Patch):
-            reference = step.reference
-            found = cluster.get(*_address(reference))
-            fine = found is not None and _holds(found, step.patch)
-        elif isinstance(step, Delete):
-            reference = step.reference
-            fine = cluster.get(*_address(reference)) is None
-        else:
-            continue
-        if not fine:
-            left.append(f"{_words(reference)} is not as it was")
-    return left
-
-
-def _holds(found: Any, patch: Mapping[str, Any]) -> bool:
-    """Whether to merge the patch would change nothing. An empty object is the same as none."""
-    for key, value in patch.items():
-        there = found.get(key)
-        if isinstance(value, dict):
-            if not isinstance(there, dict | None) or not _holds(there or {}, value):
-                return False
-        elif there != value:
-            return False
-    return True
-
-
-def difference(before: Any, after: Any) -> dict[str, Any]:
-    """The merge patch (RFC 7386) that leads from one object to the other."""
-    patch: dict[str, Any] = {}
-    for key in {**before, **after}:
-        old, new = before.get(key), after.get(key)
-        if key not in after:
-            patch[key] = None
-        elif key not in before:
-            patch[key] = copy.deepcopy(new)
-        elif isinstance(old, dict) and isinstance(new, dict):
-            if inner := difference(old, new):
-                patch[key] = inner
-        elif old != new:
-            patch[key] = copy.deepcopy(new)
-    return patch
-
-
-def reference_of(manifest: Mapping[str, Any]) -> Reference:
-    """What a manifest is about."""
-    metadata = manifest["metadata"]
-    return Reference(
-        apiVersion=manifest["apiVersion"],
-        kind=manifest["kind"],
-        name=metadata["name"],
-        namespace=metadata.get("namespace"),
-    )
 
 
 def touched(mutant: Mutant) -> Iterator[Reference]:
@@ -205,10 +76,10 @@ def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
     elif step.apply is not None:
         for manifest in step.apply:
             reference = reference_of(manifest)
-            found = cluster.get(*_address(reference))
+            found = cluster.get(*reference.address)
             if found is not None:
                 raise UsageError(
-                    f"a mutant may only add what is not there: {_words(reference)} is",
+                    f"a mutant may only add what is not there: {reference} is",
                     remedy="use `overlay` to change it",
                 )
             yield Delete(reference=reference)
@@ -252,7 +123,7 @@ def _overlay(cluster: Cluster, step: Step) -> Manifest | None:
     text = holder.get(last)
     if not isinstance(text, str) or change.old not in text:
         raise UsageError(
-            f"a mutant replaces a text that is not there: {_words(change)}, {change.field}",
+            f"a mutant replaces a text that is not there: {change}, {change.field}",
             seen=repr(text)[:300],
             remedy="correct the mutant, or the mesh that it is meant for",
         )
@@ -264,10 +135,10 @@ def _overlay(cluster: Cluster, step: Step) -> Manifest | None:
 
 
 def _found(cluster: Cluster, reference: Reference) -> Manifest:
-    found = cluster.get(*_address(reference))
+    found = cluster.get(*reference.address)
     if found is None:
         raise UsageError(
-            f"a mutant is about {_words(reference)}, which is not there",
+            f"a mutant is about {reference}, which is not there",
             remedy="correct the mutant, or the mesh that it is meant for",
         )
     return found
@@ -285,45 +156,3 @@ def _own_part(manifest: Manifest) -> Manifest:
         }
         metadata.pop("finalizers", None)
     return {**{name: value for name, value in manifest.items() if name != "status"}, "metadata": metadata}
-
-
-def _delete(cluster: Cluster, reference: Reference) -> None:
-    kind, name, namespace, api_version = _address(reference)
-    cluster.delete_object(kind, name, namespace, api_version, wait=kind != "PersistentVolumeClaim")
-
-
-def _patch(cluster: Cluster, reference: Reference, patch: dict[str, Any]) -> None:
-    if patch:
-        cluster.patch(reference.kind, reference.name, patch, reference.namespace, reference.api_version)
-
-
-def _restart(cluster: Cluster, reference: Reference) -> None:
-    stamp = {"metadata": {"annotations": {_RESTARTED: f"{time.time():.3f}"}}}
-    _patch(cluster, reference, {"spec": {"template": stamp}})
-
-
-def _run(cluster: Cluster, command: Command) -> None:
-    for name in _pods(cluster, command):
-        result = cluster.execute(command.namespace, name, command.argv, container=command.container)
-        if result.code != 0:
-            raise MeshproofError(
-                f"a mutant's command failed in {command.namespace}/{name}",
-                seen=f"{' '.join(command.argv)}: {result.stderr.decode(errors='replace')[:300]}",
-            )
-
-
-def _pods(cluster: Cluster, pods: Pods) -> list[str]:
-    found = cluster.list("Pod", pods.namespace, pods.labels, api_version="v1")
-    names = [pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
-    if not names:
-        raise UsageError(f"a mutant is about pods that are not there: {pods.namespace}, {pods.labels}")
-    return names
-
-
-def _address(reference: Reference) -> tuple[str, str, str | None, str]:
-    return reference.kind, reference.name, reference.namespace, reference.api_version
-
-
-def _words(reference: Reference) -> str:
-    place = f"{reference.namespace}/" if reference.namespace else ""
-    return f"{reference.kind} {place}{reference.name}"

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from meshproof.errors import MeshproofError
-from meshproof.prove.changes import NotMended
+from meshproof.mend.undoing import NotMended
 from meshproof.prove.matrix import Cell, Mark, Row, foretold, is_of
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Stopwatch

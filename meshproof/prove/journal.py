@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
-from meshproof.prove.changes import Undo, undo, undos
+from meshproof.mend.undoing import Undo, undo, undos
 from meshproof.stack.installed import RECORD_NAMESPACE
 
 __all__ = ["begin", "end", "mend", "mutant_in_force"]

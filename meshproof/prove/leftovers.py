@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from meshproof.mend.notes import mend_noted
 from meshproof.mesh import Mesh
 from meshproof.prove import journal
 from meshproof.prove.faults import calm
-from meshproof.prove.notes import mend_noted
 from meshproof.prove.settling import settled
 from meshproof.timeline import Timeline
 

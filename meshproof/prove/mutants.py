@@ -8,31 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from meshproof.errors import UsageError
 from meshproof.intake.faults import Fault
 from meshproof.intake.spoils import Spoil
+from meshproof.mend.references import Command, Pods, Reference, Table
 
-__all__ = ["Command", "Expectation", "Mutant", "Pods", "Reference", "Step", "filled", "load_mutants"]
+__all__ = ["Expectation", "Mutant", "Step", "filled", "load_mutants"]
 
 Test = Annotated[str, Field(pattern=r"^[\w/]+\.py::\w+(\[.+\])?$")]
-
-
-Name = Annotated[str, Field(min_length=1)]
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
-
-
-class Reference(_Table):
-    """An object of the cluster."""
-
-    api_version: Name = Field(alias="apiVersion")
-    kind: Name
-    name: Name
-    namespace: Name | None = None
 
 
 def _is_about_an_object(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -60,22 +45,7 @@ class Substitution(Reference):
     new: str
 
 
-class Pods(_Table):
-    """The pods of a namespace that have these labels ("app=goapi,version=v1")."""
-
-    namespace: str
-    labels: str
-
-
-class Command(Pods):
-    """A command to run in a container of each of these pods, and the one that undoes it."""
-
-    container: str
-    argv: Annotated[list[str], Field(min_length=1)]
-    undo: list[str] | None = None
-
-
-class Step(_Table):
+class Step(Table):
     """One thing to do; exactly one of the fields.
 
     `delete` an object; `overlay` a partial object over one that is there (lists of named things merged by name, null
@@ -101,13 +71,13 @@ class Step(_Table):
         return self
 
 
-class Steps(_Table):
+class Steps(Table):
     """The steps of a mutant alone."""
 
     steps: list[Step]
 
 
-class Expectation(_Table):
+class Expectation(Table):
     """A test that must fail, all its cases unless one is named in brackets, and the reason that it must give."""
 
     test: Test
@@ -126,7 +96,7 @@ class Expectation(_Table):
         return value
 
 
-class Mutant(_Table):
+class Mutant(Table):
     """One way to break one property.
 
     In the texts of the steps `{node}` stands for the first node's name, `{pool.last}` for the pool's last address.
@@ -143,7 +113,7 @@ class Mutant(_Table):
     """When it is in force: all workloads rolled out; the change seen by its controller, for pods that will never be
     ready; or without waiting."""
     fails: Annotated[list[Expectation], Field(min_length=1)]
-    green: list[Test] = []
+    green: list[Test] = Field(default_factory=list)
     patience: Annotated[float, Field(gt=0)] | None = None
     """Seconds that its tests wait until something can be found, where less than usual is enough: what they ask for is
     there before them."""

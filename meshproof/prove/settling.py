@@ -6,9 +6,10 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 
 from meshproof.manifests import Manifest
+from meshproof.mend.references import Reference
 from meshproof.mesh import MESH_NAMESPACES, Mesh
 from meshproof.prove.changes import touched
-from meshproof.prove.mutants import Mutant, Reference
+from meshproof.prove.mutants import Mutant
 from meshproof.stack.component import NotYet
 from meshproof.stack.rollout import missing_rollout
 from meshproof.waiting import eventually

@@ -11,9 +11,9 @@ from meshproof.load.options import Load, by_key, canary_promise
 from meshproof.load.outside import run_outside
 from meshproof.load.staging import ARMS, SPEECH, wait_for_route
 from meshproof.load.strictness import Strict
+from meshproof.mend.notes import noted, restoring
 from meshproof.mesh import APPS, Mesh
 from meshproof.probe import Proxy
-from meshproof.prove.notes import noted, restoring
 from meshproof.report.evidence import Evidence
 from meshproof.report.history import ERROR_RATE
 from meshproof.report.measured import draw_canary

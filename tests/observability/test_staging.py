@@ -8,8 +8,8 @@ import pytest
 from envoy_dumps import listener, provider
 
 from meshproof.errors import InvalidMeasurement
+from meshproof.mend.undoing import undos
 from meshproof.observability.staging import FAILING, failing_goapi, failing_request_id, sampling
-from meshproof.prove.changes import undos
 from meshproof.timeouts import Timeouts
 
 TELEMETRY = {"tracing": [{"providers": [{"name": "datadog"}], "randomSamplingPercentage": 100}]}

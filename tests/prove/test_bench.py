@@ -13,11 +13,11 @@ from small_mutants import a_mutant
 
 from meshproof.errors import UsageError
 from meshproof.kube import Cluster
+from meshproof.mend.undoing import NotMended
 from meshproof.mesh import Mesh
 from meshproof.prove import bench as module
 from meshproof.prove import journal
 from meshproof.prove.bench import Bench
-from meshproof.prove.changes import NotMended
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Stopwatch
 from meshproof.settings import load_settings

@@ -14,8 +14,9 @@ from small_cluster import SmallCluster, merge, path_of, workload
 
 from meshproof.errors import UsageError
 from meshproof.kube import Cluster
+from meshproof.mend.undoing import difference, undo
 from meshproof.prove import journal
-from meshproof.prove.changes import difference, perform, planned, undo
+from meshproof.prove.changes import perform, planned
 from meshproof.prove.mutants import Mutant
 
 ROUTE = {

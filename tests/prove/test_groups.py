@@ -9,7 +9,7 @@ import pytest
 from small_mutants import a_mutant
 
 from meshproof.errors import MeshproofError
-from meshproof.prove.changes import NotMended
+from meshproof.mend.undoing import NotMended
 from meshproof.prove.groups import prove_in_groups
 from meshproof.prove.matrix import Cell, judge
 from meshproof.prove.mutants import Mutant

@@ -11,8 +11,8 @@ from typing import Any
 from uuid import uuid4
 
 from meshproof.kube import Cluster
-from meshproof.prove.changes import Patch, Undo, undo, undos
-from meshproof.prove.mutants import Reference
+from meshproof.mend.references import Reference
+from meshproof.mend.undoing import Patch, Undo, undo, undos
 from meshproof.stack.installed import RECORD_NAMESPACE
 
 __all__ = ["mend_noted", "noted", "restoring"]
