@@ -117,6 +117,8 @@ class Mutant(Table):
     patience: Annotated[float, Field(gt=0)] | None = None
     """Seconds that its tests wait until something can be found, where less than usual is enough: what they ask for is
     there before them."""
+    only_named: bool = False
+    """Whether the other cases of a test, of which some are named, are left out: where each takes its time."""
     order: int = 50
     """Cheap restorations come first."""
 
@@ -129,9 +131,9 @@ class Mutant(Table):
 
     @property
     def tests(self) -> tuple[str, ...]:
-        """The test functions concerned, as `test_x.py::test_y`, without cases."""
+        """What is run: the functions concerned, as `test_x.py::test_y`, or only the cases of them that are named."""
         named = [*(expectation.test for expectation in self.fails), *self.green]
-        return tuple(dict.fromkeys(test.partition("[")[0] for test in named))
+        return tuple(dict.fromkeys(test if self.only_named else test.partition("[")[0] for test in named))
 
 
 def filled(mutant: Mutant, words: Mapping[str, str]) -> Mutant:

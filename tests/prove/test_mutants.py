@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from small_mutants import a_mutant
 
 from meshproof.errors import UsageError
 from meshproof.files import data_root, fixtures_folder
@@ -104,9 +105,16 @@ def test_a_shipped_mutant_names_tests_that_there_are(mutant) -> None:
     known = suites()
     for test in mutant.tests:
         path, _, name = test.partition("::")
-        assert name in known.get(path, []), f"there is no {test}"
+        assert name.partition("[")[0] in known.get(path, []), f"there is no {test}"
     assert mutant.breaks.endswith("."), "a sentence"
     assert mutant not in SHIPPED or mutant.name.startswith(mutant.area), "named after its property"
+
+
+def test_all_cases_of_a_test_are_run_unless_only_those_that_are_named_are_to() -> None:
+    mutant = a_mutant("m", {"test_x[one]": "y"}, green=("test_z",))
+    assert [test.partition("::")[2] for test in mutant.tests] == ["test_x", "test_z"]
+    named = mutant.model_copy(update={"only_named": True})
+    assert [test.partition("::")[2] for test in named.tests] == ["test_x[one]", "test_z"]
 
 
 def test_there_are_enough_mutants_and_no_two_are_alike() -> None:
