@@ -53,6 +53,7 @@ def test_rows_of_all_processes_are_the_requests_that_were_sent(two_arms: Callabl
     assert len(ended.facts["generators"]) == 2
     assert ended.verdict is Verdict.INVALID  # more than one in a hundred names no arm
     assert "too many unattributed requests" in ended.reason and ended.reason in ended.said
+    assert ended.said.rstrip().endswith("rows       rows.parquet"), "no path of this machine goes into a report"
 
 
 def until_it_counts(load: subprocess.Popen[str]) -> None:
