@@ -8,7 +8,7 @@ from markupsafe import Markup, escape
 
 __all__ = ["joined", "number", "seconds", "size", "tag"]
 
-_EMPTY = {"br", "col", "hr"}
+_EMPTY = {"br", "col", "hr", "wbr"}
 Content = str | Markup | None
 Attribute = str | int | float | bool | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ def matrix(seen: Mapping[str, Any], *, corner: str = "") -> Markup:
     head = tag(
         "tr",
         tag("th", corner, scope="col") if corner else tag("td", ""),
-        *(tag("th", column, scope="col") for column in columns),
+        *(tag("th", _breakable(column), scope="col") for column in columns),
     )
     body = tag("tbody", *(tag("tr", row) for row in rows))
     return tag("div", tag("table", tag("thead", head), body, class_="matrix stacks"), class_="wide", tabindex="0")
@@ -99,7 +100,9 @@ def parity(seen: Mapping[str, Any]) -> Markup:
             ]
         )
     sides = [str(seen.get("ours") or "here"), str(seen.get("theirs") or "there")]
-    return boxes(["figure", *sides, "difference", "tolerated", "they agree"], rows)
+    columns = ["figure", *sides, "difference", "tolerated", "they agree"]
+    judged = any(row[-1].content for row in rows)
+    return boxes(columns, rows) if judged else boxes(columns[:-2], [row[:-2] for row in rows])
 
 
 def stages(seen: Mapping[str, Any]) -> Markup:
@@ -149,6 +152,12 @@ def _drawn(box: Box, column: str) -> Markup:
 def _toned(text: str, tone: Tone, detail: str = "") -> Box:
     sign = tag("span", f"{SIGNS[tone]} ", aria_hidden="true") if SIGNS[tone] else None
     return Box(joined([sign, text]), class_=f"tone {tone.value}", title=detail or None)
+
+
+def _breakable(words: str) -> Markup:
+    """With places where a line may end inside of names, so that columns are no wider than they have to be."""
+    parts = re.split(r"(?<=[.:/])(?=\w)", words)
+    return joined(part for at, each in enumerate(parts) for part in ((tag("wbr") if at else None), each))
 
 
 def _words(cell: Any) -> str:
