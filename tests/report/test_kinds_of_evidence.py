@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from meshproof.report.evidence import Cell, Evidence, Line, Quantile, Tone
+from meshproof.report.evidence import Cell, Evidence, Line, ParityRow, Quantile, Tone
+from meshproof.report.page.kinds import Item, render
 
 
 def only(evidence: Evidence) -> dict:
@@ -72,3 +73,20 @@ def test_every_number_is_json(value: object) -> None:
     kept = Evidence()
     kept.add("n", value)
     assert "numpy" not in json.dumps(only(kept), allow_nan=False)
+
+
+def test_names_of_a_matrix_break_at_their_joints() -> None:
+    kept = Evidence()
+    kept.matrix("m", ["a"], ["responder.outside:5000 service"], {("a", "responder.outside:5000 service"): "yes"})
+    html = str(render(Item("m", "matrix", only(kept)["seen"], Path(), "key")))
+    assert '<th scope="col">responder.<wbr>outside:<wbr>5000 service</th>' in html
+    assert 'data-label="responder.outside:5000 service"' in html
+
+
+@pytest.mark.parametrize("holds", [None, True])
+def test_parity_has_columns_for_a_judgement_only_when_there_is_one(holds: bool | None) -> None:
+    kept = Evidence()
+    kept.parity("p", [ParityRow("p50", 4.0, 4.1, holds=holds, unit="ms")])
+    html = str(render(Item("p", "parity", only(kept)["seen"], Path(), "key")))
+    assert ("they agree" in html) is ("agrees" in html) is (holds is not None)
+    assert "+2.5 %" in html
