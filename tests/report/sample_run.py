@@ -190,6 +190,7 @@ def proof() -> dict[str, Any]:
             row("logs-not-excluded", "istio-proxy's logs", cell(logs, "missed", "", "2 lines")),
         ],
         "unproven": ["test_apps.py::test_speech_is_real"],
+        "left_out": ["test_agent_pods.py::test_connections_are_seen"],
     }
 
 

@@ -191,6 +191,8 @@ def test_each_mutant_is_a_row_with_what_the_checks_did(sample: Path) -> None:
     did = {mutant: re.sub(r"<.*?>", " ", row).split() for mutant, row in rows.items()}
     assert " ".join(did["mtls-off"]) == "plaintext is accepted mTLS 1 caught split 1 unharmed"
     assert " ".join(did["mtls-port-exception"][-6:]) == "mTLS 1 collateral split 1 unharmed"
+    for said in ("no mutant made fail: 1", "no mutant could make them fail: 1", "test_connections_are_seen"):
+        assert said in html
     assert "badge bad" in rows["logs-not-excluded"] and "badge bad" not in rows["split-35"]
 
 

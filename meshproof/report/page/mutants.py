@@ -22,29 +22,28 @@ _PROBLEM = 400
 
 def mutants(proof: Mapping[str, Any]) -> Markup:
     """From what `meshproof prove` wrote: {"rows": [{"mutant", "area", "breaks", "cells": [{"test", "mark", "verdict",
-    "reason", "wanted"}], "restored", "seconds", "problem", "holds"}], "unproven": [tests]}.
+    "reason", "wanted"}], "restored", "seconds", "problem", "holds"}], "unproven": [tests], "left_out": [tests]}.
 
     A row for each mutant, and in it the properties whose checks it was let loose on: there are too many of both for a
     column each.
     """
     rows = list(proof["rows"])
     held = sum(bool(row.get("holds")) for row in rows)
-    unproven = [str(test) for test in proof.get("unproven") or []]
     return joined(
         [
             tag("p", f"{held} of {len(rows)} mutants were caught as they had to be."),
             boxes(["mutant", "breaks", "what the checks of each property did"], [_row(row) for row in rows]),
             tag("details", tag("summary", "every mutant and every test"), *map(_told, rows), class_="fold"),
-            tag(
-                "details",
-                tag("summary", f"tests that no mutant made fail: {len(unproven)}"),
-                tree(unproven),
-                class_="fold",
-            )
-            if unproven
-            else None,
+            _list("tests that no mutant made fail", proof.get("unproven")),
+            _list("tests that this bed cannot make, so that no mutant could make them fail", proof.get("left_out")),
         ]
     )
+
+
+def _list(what: str, tests: Any) -> Markup | None:
+    named = [str(test) for test in tests or []]
+    told = tag("summary", f"{what}: {len(named)}")
+    return tag("details", told, tree(named), class_="fold") if named else None
 
 
 def _row(row: Mapping[str, Any]) -> list[Box]:
