@@ -44,6 +44,11 @@ def results() -> tuple[Results, list[Evidence]]:
     denied = Evidence()
     denied.add("denied", [refused("goapi", "goapi-5889dbbbcf-8k48s"), refused("alpine", "alpine-55647975d6-jcp27")])
     denied.add("pods", {"namespace": "apps", "labels": {"app": "goapi", "version": "v1"}, "note": "x" * 3000})
+    rule: dict[str, Any] = {"exact": "spiffe://cluster.local/ns/apps/sa/text-to-speech-destination-rule"}
+    for level in ("match_subject_alt_names", "validation_context", "common_tls_context", "typed_config", "metadata"):
+        rule = {level: rule, "name": "envoy.transport_sockets.tls"}
+    names = ("outbound|80||goapi.apps.svc.cluster.local", "outbound|80|v2|text-to-speech.apps.svc.cluster.local")
+    denied.add("clusters", [{"name": name, "port": None, "socket": rule} for name in names])
     broken = Evidence()
     through = {
         **answered("alpine", "alpine-55647975d6-jcp27"),
