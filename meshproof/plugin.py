@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +34,7 @@ __all__ = ["Given", "datadog", "evidence", "mesh", "settings"]
 
 _EVIDENCE = pytest.StashKey[Evidence]()
 _RUN = pytest.StashKey["_Run"]()
+_SETUP_SECONDS = pytest.StashKey[float]()
 _ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 """Of sessions whose results are sent: what was broken off has proven nothing."""
 _OPTIONS = (
@@ -65,6 +67,8 @@ class _Run:
     mesh: Mesh | None = None
     given: Given | None = None
     """The mesh was there before this session, and outlives it."""
+    ready: float = 0.0
+    """When the mesh stood, as time.time() tells it: what came before is no check's time."""
     diagnosed: int = 0
     sent: str = ""
     """What came of sending the results."""
@@ -136,6 +140,7 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
     except MeshproofError as error:
         write_timeline(run.timeline, run.folder)
         pytest.exit(str(error), returncode=error.exit_code)
+    run.ready = time.time()
     run.results.facts = {**run.mesh.facts(), "command": _command(request.config)}
     write_timeline(run.timeline, run.folder)
     _add_junit_properties(request.config, run.results.facts)
@@ -170,8 +175,12 @@ def pytest_runtest_makereport(
     report = yield
     _leave_out_secrets(report)
     run = item.config.stash[_RUN]
+    seconds = call.stop - max(call.start, min(run.ready, call.stop))
     if run.mesh is None or (report.when != "call" and report.passed):
+        item.stash[_SETUP_SECONDS] = seconds  # a check that several share is made in the first one's set-up
         return report
+    if report.when == "call":
+        seconds += item.stash.get(_SETUP_SECONDS, 0.0)
     error = call.excinfo.value if call.excinfo else None
     verdict = verdict_of(report, error)
     report.user_properties.append(("verdict", verdict.value))
@@ -192,7 +201,7 @@ def pytest_runtest_makereport(
             promise=promise_of(item),
             verdict=verdict,
             reason=reason,
-            seconds=round(call.duration, 3),
+            seconds=round(seconds, 3),
             evidence=tuple(kept.items),
             diagnostics=str(folder) if folder else None,
         )

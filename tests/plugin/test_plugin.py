@@ -82,6 +82,26 @@ def test_a(evidence):
     assert check["evidence"] == [{"name": "status", "seen": 200}]
 
 
+def test_a_check_takes_as_long_as_its_set_up_and_itself_but_not_as_the_mesh(pytester: pytest.Pytester) -> None:
+    verdicts(
+        pytester,
+        """
+import time
+from meshproof import plugin
+@pytest.fixture(scope="module")
+def shared(): time.sleep(0.05)
+def test_first(shared): time.sleep(0.01)
+def test_second(shared): pass
+def test_before_the_mesh_stands(request): request.config.stash[plugin._RUN].ready = time.time() + 1000
+""",
+    )
+    (written,) = pytester.path.glob("tmp/**/results.json")
+    first, second, before = (check["seconds"] for check in json.loads(written.read_text())["checks"])
+    assert first >= 0.06, "what it shares was made in its set-up"
+    assert second < first
+    assert before == 0
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
