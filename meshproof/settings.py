@@ -89,7 +89,7 @@ class Settings(BaseSettings):
     datadog: DatadogChoice = DatadogChoice.INTAKE
     tracing: TracingChoice = TracingChoice.TELEMETRY
     strictness: Strictness = Strictness.GATE
-    soak_seconds: float = Field(default=600, ge=60, le=7200)
+    soak_seconds: float = Field(default=600, ge=180, le=7200)
     soak_may_lose: dict[str, int] = Field(default_factory=dict)
     night_seconds: float = Field(default=5400, gt=0, le=604_800)
     reports: Path = Path("reports")
