@@ -23,7 +23,7 @@ from meshproof.waiting import eventually
 RATE = 100.0
 """Requests a second: so few that hardly one has to wait for another."""
 MARGINS = "p50=1.15,p90=1.5,p99=4"
-"""What so many requests can decide: of 3,000 the median is known within 6 %, the 99th percentile within a factor of 3."""
+"""What so many requests can decide: 3,000 tell the median within 6 %, the 99th percentile within a factor of 3."""
 ENOUGH = 10_000
 """Requests that show one failure in a hundred of an arm: 8,000 did in 59 of 60 simulated runs, 10,000 in all."""
 RULE = ("DestinationRule", "text-to-speech-destination-rule", APPS, "networking.istio.io/v1")
