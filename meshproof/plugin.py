@@ -182,6 +182,8 @@ def pytest_runtest_makereport(
     if report.when == "call":
         seconds += item.stash.get(_SETUP_SECONDS, 0.0)
     error = call.excinfo.value if call.excinfo else None
+    if _is_interrupt(error):
+        raise KeyboardInterrupt
     verdict = verdict_of(report, error)
     report.user_properties.append(("verdict", verdict.value))
     kept = item.stash.get(_EVIDENCE, Evidence())
@@ -207,6 +209,13 @@ def pytest_runtest_makereport(
         )
     )
     return report
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    """Whether it came while an interrupt was on its way out: what cannot be cleaned up then must not hide it."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config) -> None:

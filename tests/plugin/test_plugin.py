@@ -102,6 +102,27 @@ def test_before_the_mesh_stands(request): request.config.stash[plugin._RUN].read
     assert before == 0
 
 
+def test_an_interrupt_ends_the_session_although_something_cannot_be_cleaned_up(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SUITE)
+    pytester.makepyfile(
+        """
+from meshproof.errors import InvalidMeasurement
+def test_interrupted():
+    try:
+        raise KeyboardInterrupt
+    finally:
+        try:
+            assert False, "each arm leads to its own pods"
+        except AssertionError as error:
+            raise InvalidMeasurement("it does not get well") from error
+def test_later(): pass
+"""
+    )
+    ended = pytester.inline_run("-p", "no:cacheprovider", f"--basetemp={pytester.path / 'tmp'}", no_reraise_ctrlc=True)
+    assert ended.ret == pytest.ExitCode.INTERRUPTED
+    assert "test_later" not in str(ended.listoutcomes())
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [
