@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.files import data_root
+from meshproof.load.parent import with_parent
 from meshproof.load.parquet import read_facts, read_rows
 from meshproof.load.rows import Rows
 from meshproof.load.view import EXIT_CODES
@@ -69,7 +70,7 @@ def run_outside(
         argv += ["--host", host, "--rows", file]
         for name, value in options.items():
             argv += [f"--{name}", str(value)]
-        done = run(argv, timeout=seconds + _START_AND_END, on_line=told, check=False)
+        done = run(argv, timeout=seconds + _START_AND_END, on_line=told, check=False, env=with_parent())
         verdicts = {code: verdict for verdict, code in EXIT_CODES.items()}
         facts = read_facts(file) if file.exists() else {}
         # A file of an earlier run may lie there, and Locust itself ends with 1, too, when it cannot begin.

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 
 import numpy as np
 import pytest
@@ -73,15 +74,27 @@ def soak(mesh: Mesh) -> Soak:
         "margins": "p50=1000,errors=1000",
         "late-after": 1.0,
     }
-    restarts: list[Restart] = []
-    with ThreadPoolExecutor(1) as pool:
-        host, file = f"http://{mesh.gateway_address}", mesh.reports / "soak.parquet"
-        running = pool.submit(run_outside, "canary", host, options, seconds=seconds + 120, rows=file)
-        began = time.monotonic() + START
+    ended = Event()
+    began = time.monotonic() + START
+
+    def restart_all() -> list[Restart]:
+        restarts = []
         for component, due in zip(table, pace(seconds, len(table)), strict=True):
-            time.sleep(max(0.0, began + due - time.monotonic()))
+            if ended.wait(max(0.0, began + due - time.monotonic())):
+                break
             restarts.append(restart(mesh.cluster, component))
-        rows = running.result().rows
+        return restarts
+
+    with ThreadPoolExecutor(1) as pool:
+        restarting = pool.submit(restart_all)
+        try:
+            # Here, where an interrupt ends it.
+            host, file = f"http://{mesh.gateway_address}", mesh.reports / "soak.parquet"
+            rows = run_outside("canary", host, options, seconds=seconds + 120, rows=file).rows
+        except BaseException:
+            ended.set()
+            raise
+        restarts = restarting.result()
     settled(mesh)
     return Soak(rows, restarts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.load.judging import Run, until_a_look
 from meshproof.load.options import check_target
+from meshproof.load.parent import abandoned
 from meshproof.load.parquet import write_rows
 from meshproof.load.priority import ahead_of_others
 from meshproof.load.rows import Rows
@@ -116,6 +118,9 @@ class Coordinator:
         told = 0.0
         while self._running:
             gevent.sleep(_LOOK_EVERY)
+            if abandoned():
+                say("whoever began this run is gone, so it ends")
+                return
             began = time.monotonic()
             view = self._look()
             if began - told >= _LINE_EVERY and self._running:
@@ -255,5 +260,6 @@ def _judged(run: Run, rows: Rows, conditions: Conditions, missing: Sequence[str]
 
 
 def say(*lines: str) -> None:
-    """To the terminal, at once."""
-    print("\n".join(lines), flush=True)
+    """To the terminal, at once, if somebody still reads it: a run whose words go nowhere has its rows and its end."""
+    with suppress(BrokenPipeError):
+        print("\n".join(lines), flush=True)
