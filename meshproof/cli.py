@@ -270,13 +270,19 @@ def _state_of(settings: Settings, record: RunRecord) -> dict[str, Any]:
     return entry
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
     """Run the command; errors are told in a few lines, with their own exit codes."""
     terminate_like_interrupt()
     try:
-        app(standalone_mode=False)
+        # What a command ends with is returned, and 130 for an interrupt; other versions of typer raise it.
+        code = app(standalone_mode=False)
     except typer.Exit as ended:
-        sys.exit(ended.exit_code)
+        code = ended.exit_code
+    except (KeyboardInterrupt, typer.Abort):
+        code = _INTERRUPTED
     except MeshproofError as error:
         Console(stderr=True).print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(error.exit_code)
@@ -291,14 +297,14 @@ def main() -> None:
         )
         Console(stderr=True).print(str(told), style="red", markup=False, highlight=False, soft_wrap=True)
         sys.exit(told.exit_code)
-    except KeyboardInterrupt:
-        Console(stderr=True).print("interrupted; what was begun has been cleaned up", style="yellow")
-        sys.exit(130)
     except Exception as error:
         if type(error).__module__.startswith(("typer", "click")) and hasattr(error, "format_message"):
             Console(stderr=True).print(error.format_message(), style="red", markup=False)
             sys.exit(UsageError.exit_code)
         raise
+    if code == _INTERRUPTED:
+        Console(stderr=True).print("interrupted; what was begun has been cleaned up", style="yellow")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
+from meshproof import cli
 from meshproof.bed.ownership import Records, RunState, new_run_id
 
 
@@ -75,3 +77,25 @@ def test_doctor_looks_at_everything(home: Path) -> None:
     for category in ("engine", "capacity", "network", "leftovers", "tools", "registries"):
         assert f"{category}\n" in ended.stdout
     assert "looked at" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("ends", "code"), [(typer.Exit(1), 1), (typer.Exit(0), 0), (KeyboardInterrupt(), 130), (None, 0)]
+)
+def test_the_process_ends_with_the_code_of_its_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ends: BaseException | None, code: int
+) -> None:
+    app = typer.Typer()
+
+    @app.command()
+    def command() -> None:
+        if ends is not None:
+            raise ends
+
+    monkeypatch.setattr(cli, "app", app)
+    monkeypatch.setattr(cli, "terminate_like_interrupt", lambda: None)
+    monkeypatch.setattr(sys, "argv", ["meshproof"])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert (ended.value.code or 0) == code
+    assert ("interrupted" in capsys.readouterr().err) == (code == 130)
