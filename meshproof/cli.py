@@ -33,6 +33,7 @@ console = Console()
 
 ClusterName = Annotated[str | None, typer.Option(help="Name of the kind cluster.", metavar="NAME")]
 Images = Annotated[str | None, typer.Option(help="registry, source or auto.", metavar="SOURCE")]
+KeepCluster = Annotated[bool | None, typer.Option("--keep-cluster", help="Do not delete it afterwards.")]
 Kubeconfig = Annotated[str | None, typer.Option(help="Use the cluster of this kubeconfig.", metavar="FILE")]
 Context = Annotated[str | None, typer.Option(help="Use the cluster of this context.", metavar="NAME")]
 
@@ -141,7 +142,7 @@ def prove(
     ] = None,
     cluster_name: ClusterName = None,
     images: Images = None,
-    keep_cluster: Annotated[bool | None, typer.Option("--keep-cluster", help="Do not delete it afterwards.")] = None,
+    keep_cluster: KeepCluster = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:
@@ -166,7 +167,7 @@ def nightly(
     context_of_command: typer.Context,
     cluster_name: ClusterName = None,
     images: Images = None,
-    keep_cluster: Annotated[bool | None, typer.Option("--keep-cluster", help="Do not delete it afterwards.")] = None,
+    keep_cluster: KeepCluster = None,
     kubeconfig: Kubeconfig = None,
     context: Context = None,
 ) -> None:

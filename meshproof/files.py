@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["data_root", "fixtures_folder", "package_folder"]
+from meshproof.errors import UsageError
+
+__all__ = ["data_root", "fixtures_folder", "package_folder", "suites_folder"]
 
 _PACKAGE = Path(__file__).parent
 
@@ -22,3 +24,14 @@ def data_root() -> Path:
 def fixtures_folder() -> Path:
     """Manifests, sample apps and mutants."""
     return data_root() / "fixtures"
+
+
+def suites_folder(what: str) -> Path:
+    """The checks. They are not installed with the library.
+
+    Raises UsageError where they are not; `what` needs them ("prove").
+    """
+    suites = data_root() / "suites"
+    if not suites.is_dir():
+        raise UsageError("the suites are not here", seen=suites, remedy=f"run {what} from a checkout of meshproof")
+    return suites

@@ -176,6 +176,12 @@ class Mesh:
         """The pod's sidecar, or the gateway's proxy."""
         return Proxy(self.cluster, pod.namespace, pod.name)
 
+    @property
+    def gateway_proxies(self) -> list[Proxy]:
+        """The proxies of all gateway pods that are there now: they choose for requests from outside."""
+        pods = self.pods("istio-system")
+        return [self.proxy(pod) for pod in pods if pod.labels.get("app") == "istio-ingressgateway"]
+
     def proxy_sync(self) -> list[ProxySync]:
         """What istiod says of every proxy."""
         return proxy_sync(self.cluster)

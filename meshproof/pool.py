@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from meshproof.errors import UsageError
+from meshproof.secrecy import shown
 
-__all__ = ["Address", "Pool"]
+__all__ = ["Address", "Pool", "Range"]
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -56,3 +60,14 @@ class Pool:
                 f"the address pool {text[:80]!r} cannot be read", seen=error, remedy="write FIRST-LAST or a CIDR"
             ) from error
         return pool
+
+
+def _is_a_range(text: str) -> str:
+    try:
+        return str(Pool.parse(text))
+    except UsageError as error:
+        raise ValueError(f"write FIRST-LAST or a CIDR; {shown(str(error.seen))}") from error
+
+
+Range = Annotated[str, AfterValidator(_is_a_range)]
+"""A pool as it is written down."""

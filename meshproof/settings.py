@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from meshproof.errors import UsageError
-from meshproof.pool import Pool
+from meshproof.pool import Range
 from meshproof.secrecy import shown
 from meshproof.timeouts import Timeouts
 
@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=0, ge=0, le=9)
     kubernetes: str = "1.36.3"
     metallb: str = "0.15.2"
-    pool: str | None = None
+    pool: Range | None = None
     datadog: DatadogChoice = DatadogChoice.INTAKE
     tracing: TracingChoice = TracingChoice.TELEMETRY
     strictness: Strictness = Strictness.GATE
@@ -135,14 +135,6 @@ class Settings(BaseSettings):
         if value is not None and (not value.strip() or not value.isprintable()):
             raise ValueError("use the name of a context in the kubeconfig")
         return value
-
-    @field_validator("pool")
-    @classmethod
-    def _is_a_range(cls, value: str | None) -> str | None:
-        try:
-            return None if value is None else str(Pool.parse(value))
-        except UsageError as error:
-            raise ValueError(f"write FIRST-LAST or a CIDR; {shown(str(error.seen))}") from error
 
     @field_validator("workers", mode="before")
     @classmethod

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from meshproof.load.strictness import STRICTNESS, Strict
+from meshproof.mesh import Mesh
+
 _ORDER = (
     *("test_cluster", "test_injection", "test_agent_pods", "test_mtls", "test_gateway_address", "test_routing"),
     *("test_traces", "test_sampling", "test_services"),
@@ -12,6 +15,12 @@ _ORDER = (
     *("test_weights", "test_retries", "test_parity"),
     *("test_same_version", "test_soak"),
 )
+
+
+@pytest.fixture(scope="session")
+def strict(mesh: Mesh) -> Strict:
+    """How finely and how surely this run judges."""
+    return STRICTNESS[mesh.settings.strictness]
 
 
 # Its requests are counted while the traces are looked at: figures take up to half a minute.

@@ -11,10 +11,9 @@ from enum import StrEnum
 from pathlib import Path
 
 import psutil
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field
 
-from meshproof.errors import UsageError
-from meshproof.pool import Pool
+from meshproof.pool import Range
 
 __all__ = ["Records", "RunRecord", "RunState", "new_run_id"]
 
@@ -43,18 +42,10 @@ class RunRecord(BaseModel):
     kubernetes: str = ""
     datadog: str = "intake"
     tracing: str = "telemetry"
-    pool: str | None = None
+    pool: Range | None = None
     source: str = ""
     node_image: str = ""
     digests: dict[str, str] = {}
-
-    @field_validator("pool")
-    @classmethod
-    def _is_a_range(cls, value: str | None) -> str | None:
-        try:
-            return None if value is None else str(Pool.parse(value))
-        except UsageError as error:
-            raise ValueError(error.problem) from error
 
     @property
     def alive(self) -> bool:

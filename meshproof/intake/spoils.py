@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from meshproof.intake.rejections import Rejected
 
-__all__ = ["Kept", "Spoil", "Spoils"]
+__all__ = ["Kept", "Pattern", "Spoil", "Spoils"]
 
 Kept = Literal["spans", "logs", "documents", "metrics"]
 Row = dict[str, Any]
@@ -30,6 +30,7 @@ def _is_a_regular_expression(value: str) -> str:
 
 
 Pattern = Annotated[str, AfterValidator(_is_a_regular_expression)]
+"""A regular expression, as text."""
 
 
 class Replacement(BaseModel):

@@ -13,6 +13,7 @@ from meshproof.load.options import CANARY, Load, canary_promise, split_promise
 from meshproof.load.rows import Rows
 from meshproof.load.view import View, figures_of
 from meshproof.verdict import Verdict
+from meshproof.verdict.arrays import Ints
 from meshproof.verdict.canary import CanaryJudgement, CanaryPromise, Comparison, judge_canary
 from meshproof.verdict.equivalence import log_closeness
 from meshproof.verdict.planning import SplitPlan, plan_canary, plan_split
@@ -66,10 +67,11 @@ class SplitRun:
 
     def view(self, rows: Rows, conditions: Conditions, missing: Sequence[str] = ()) -> View:
         """See Run."""
-        judged = _split(rows, self.load, self.promise, _broken(rows, conditions, missing, self.load))
+        arm = rows.arm(self.load.arms)
+        judged = _split(arm, self.promise, _broken(rows, conditions, missing, self.load))
         ended = judged.decided_at is not None
         left = 0 if ended else _left(judged, self.promise)
-        found = _view(self, rows, judged, conditions)
+        found = _view(self, rows, arm, judged, conditions)
         decided = ended or judged.requests >= self.cap or _hopeless(judged, self.promise)
         return replace(found, decided=decided, left=left)
 
@@ -100,15 +102,14 @@ class CanaryRun:
 
     def view(self, rows: Rows, conditions: Conditions, missing: Sequence[str] = ()) -> View:
         """See Run."""
-        broken = _broken(rows, conditions, missing, self.load)
-        split = _split(rows, self.load, self.split, broken)
+        arm = rows.arm(self.load.arms)
+        split = _split(arm, self.split, _broken(rows, conditions, missing, self.load))
         complete = split.requests >= self.cap
         # Where the split itself is wrong, errors are weighed by the share that there is.
         low, high = split.intervals[1]
         share = (self.share, self.share)
         if split.verdict is Verdict.VIOLATE:
             share = (max(low, 1e-6), min(high, 1 - 1e-6))
-        arm = rows.arm(self.load.arms)
         known = rows.where(arm >= 0)
         judged = {
             name: judge_canary(
@@ -122,17 +123,16 @@ class CanaryRun:
         )
         if not complete and not broken_off and verdict in (Verdict.CONFORM, Verdict.VIOLATE):
             verdict, reason = Verdict.INCONCLUSIVE, f"{split.requests:,} of {self.cap:,} requests; so far {reason}"
-        warnings = [*split.warnings, *dict.fromkeys(w for one in judged.values() for w in one.warnings)]
+        warnings = [*dict.fromkeys(w for one in judged.values() for w in one.warnings)]
         if split.verdict is Verdict.VIOLATE:
             warnings.append(split.reason)
         return replace(
-            _view(self, rows, split, conditions),
+            _view(self, rows, arm, split, conditions, warnings),
             verdict=verdict,
             reason=reason,
             decided=complete or broken_off or _hopeless(split, self.split),
             left=max(self.cap - split.requests, 0),
             details=tuple(_metric_lines(judged)),
-            warnings=(*warnings, *_without_arm(rows, self.load)),
         )
 
 
@@ -162,8 +162,8 @@ def split_plan(promise: SplitPromise, rate: float, bias: float | None = None) ->
     )
 
 
-def _split(rows: Rows, load: Load, promise: SplitPromise, broken: Sequence[Broken]) -> SplitJudgement:
-    counts, unattributed = at_looks(rows.arm(load.arms), len(load.arms), promise.look_every)
+def _split(arm: Ints, promise: SplitPromise, broken: Sequence[Broken]) -> SplitJudgement:
+    counts, unattributed = at_looks(arm, len(promise.weights), promise.look_every)
     return judge_split(counts, promise, unattributed=unattributed, broken=broken)
 
 
@@ -180,7 +180,9 @@ def _broken(rows: Rows, conditions: Conditions, missing: Sequence[str], load: Lo
     return tuple(broken)
 
 
-def _view(run: Run, rows: Rows, judged: SplitJudgement, conditions: Conditions) -> View:
+def _view(
+    run: Run, rows: Rows, arm: Ints, judged: SplitJudgement, conditions: Conditions, warnings: Sequence[str] = ()
+) -> View:
     promised = SplitPromise(run.load.weights).shares
     return View(
         test=run.name,
@@ -193,10 +195,10 @@ def _view(run: Run, rows: Rows, judged: SplitJudgement, conditions: Conditions) 
         left=0,
         log_evidence=judged.log_evidence,
         alpha=run.load.alpha,
-        arms=figures_of(rows, run.load.arms, promised, judged.intervals),
+        arms=figures_of(rows, arm, run.load.arms, promised, judged.intervals),
         conditions=conditions,
         late_after=run.load.late_after,
-        warnings=(*judged.warnings, *_without_arm(rows, run.load)),
+        warnings=(*judged.warnings, *warnings, *_without_arm(rows, arm, run.load)),
     )
 
 
@@ -205,9 +207,9 @@ def _hopeless(judged: SplitJudgement, promise: SplitPromise) -> bool:
     return judged.unattributed > promise.unattributed_bound * promise.cap
 
 
-def _without_arm(rows: Rows, load: Load) -> list[str]:
+def _without_arm(rows: Rows, arm: Ints, load: Load) -> list[str]:
     """What became of the requests that name no arm: the most frequent kinds, in words."""
-    unknown = rows.where(rows.arm(load.arms) < 0)
+    unknown = rows.where(arm < 0)
     kinds = Counter(
         f"got no answer: {error or 'reason unknown'}"
         if status == 0

@@ -9,7 +9,7 @@ import numpy as np
 
 from meshproof.load.rows import Rows
 from meshproof.verdict import Verdict
-from meshproof.verdict.arrays import Floats
+from meshproof.verdict.arrays import Floats, Ints
 from meshproof.verdict.preconditions import Conditions
 
 __all__ = ["EXIT_CODES", "QUANTILES", "ArmFigures", "View", "figures_of"]
@@ -118,10 +118,10 @@ def evidence(log: float) -> str:
 
 
 def figures_of(
-    rows: Rows, arms: Sequence[str], promised: Floats, intervals: Sequence[tuple[float, float]]
+    rows: Rows, arm: Ints, arms: Sequence[str], promised: Floats, intervals: Sequence[tuple[float, float]]
 ) -> tuple[ArmFigures, ...]:
-    """The figures of each arm."""
-    arm, failed = rows.arm(arms), rows.failed
+    """The figures of each arm; `arm` is each row's, by its place in `arms`, -1 for none."""
+    failed = rows.failed
     known = max(int(np.count_nonzero(arm >= 0)), 1)
     found = []
     for place, name in enumerate(arms):

@@ -151,21 +151,25 @@ def difference(before: Any, after: Any) -> dict[str, Any]:
 
 
 def delete(cluster: Cluster, reference: Reference) -> None:
+    """Delete an object, and wait until it is gone; a claim goes with the last pod that uses it."""
     kind, name, namespace, api_version = reference.address
     cluster.delete_object(kind, name, namespace, api_version, wait=kind != "PersistentVolumeClaim")
 
 
 def patch(cluster: Cluster, reference: Reference, patch: dict[str, Any]) -> None:
+    """Merge a patch into an object."""
     if patch:
         cluster.patch(reference.kind, reference.name, patch, reference.namespace, reference.api_version)
 
 
 def restart(cluster: Cluster, reference: Reference) -> None:
+    """Replace a workload's pods, as `kubectl rollout restart` does it, without waiting."""
     stamp = {"metadata": {"annotations": {_RESTARTED: f"{time.time():.3f}"}}}
     patch(cluster, reference, {"spec": {"template": stamp}})
 
 
 def run(cluster: Cluster, command: Command) -> None:
+    """Run a command in its pods. Raises MeshproofError when it fails in one of them."""
     for name in pods_of(cluster, command):
         result = cluster.execute(command.namespace, name, command.argv, container=command.container)
         if result.code != 0:
@@ -176,6 +180,7 @@ def run(cluster: Cluster, command: Command) -> None:
 
 
 def pods_of(cluster: Cluster, pods: Pods) -> list[str]:
+    """The names of pods that are there to stay. Raises UsageError when there are none."""
     found = cluster.list("Pod", pods.namespace, pods.labels, api_version="v1")
     names = [pod["metadata"]["name"] for pod in found if not pod["metadata"].get("deletionTimestamp")]
     if not names:

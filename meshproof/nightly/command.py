@@ -10,8 +10,7 @@ from contextlib import suppress
 from rich.console import Console
 
 from meshproof.bed.ownership import Records, RunState
-from meshproof.errors import UsageError
-from meshproof.files import data_root
+from meshproof.files import suites_folder
 from meshproof.nightly.stages import USAGE, Stage, exit_code, plan, told
 from meshproof.settings import Settings
 
@@ -26,9 +25,7 @@ def run_night(settings: Settings, given: Mapping[str, str], arguments: Sequence[
 
     A cluster that was kept before the night stays, and so does a borrowed one. Raises UsageError.
     """
-    suites = data_root() / "suites"
-    if not suites.is_dir():
-        raise UsageError("the suites are not here", seen=suites, remedy="run a night from a checkout of meshproof")
+    suites = suites_folder("a night")
     kept = any(r.cluster_name == settings.cluster_name and r.state is RunState.KEPT for r in Records(settings.state))
     ended: list[tuple[Stage, int]] = []
     seconds: dict[str, float] = {}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from meshproof.errors import UsageError
+from meshproof.mend.references import Reference
 
 __all__ = ["COMPONENTS", "Component", "How", "components"]
 
@@ -30,6 +31,11 @@ class Component:
     workload: str
     may_lose: int = 0
     how: How = How.ROLL
+
+    @property
+    def reference(self) -> Reference:
+        """The workload as an object of the cluster."""
+        return Reference(apiVersion="apps/v1", kind=self.kind, name=self.workload, namespace=self.namespace)
 
 
 COMPONENTS = (

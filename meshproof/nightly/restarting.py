@@ -7,14 +7,13 @@ import time
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster
 from meshproof.manifests import Manifest
+from meshproof.mend.undoing import restart as roll
 from meshproof.nightly.components import Component, How
 from meshproof.nightly.soak import Restart
 from meshproof.stack.rollout import missing_rollout
 from meshproof.waiting import StateNotReached, eventually
 
 __all__ = ["restart"]
-
-_STAMP = "meshproof.dev/restarted-at"
 
 
 def restart(cluster: Cluster, component: Component) -> Restart:
@@ -27,8 +26,7 @@ def restart(cluster: Cluster, component: Component) -> Restart:
         raise InvalidMeasurement(f"{component.name} has no pod that could be restarted")
     began = time.time_ns() // 1000
     if component.how is How.ROLL:
-        stamp = {"spec": {"template": {"metadata": {"annotations": {_STAMP: f"{time.time():.3f}"}}}}}
-        cluster.patch(component.kind, component.workload, stamp, component.namespace, "apps/v1")
+        roll(cluster, component.reference)
     else:
         for name in before:
             cluster.delete_object("Pod", name, component.namespace, "v1", wait=False)
@@ -49,9 +47,9 @@ def restart(cluster: Cluster, component: Component) -> Restart:
 
 
 def _workload(cluster: Cluster, component: Component) -> Manifest:
-    found = cluster.get(component.kind, component.workload, component.namespace, "apps/v1")
+    found = cluster.get(*component.reference.address)
     if found is None:
-        raise InvalidMeasurement(f"there is no {component.kind} {component.namespace}/{component.workload}")
+        raise InvalidMeasurement(f"there is no {component.reference}")
     return found
 
 

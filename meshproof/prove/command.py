@@ -11,8 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
-from meshproof.errors import UsageError
-from meshproof.files import data_root
+from meshproof.files import suites_folder
 from meshproof.mesh import Mesh
 from meshproof.prove.choice import chosen, to_prove
 from meshproof.prove.groups import LARGEST
@@ -37,7 +36,7 @@ def list_mutants(folders: Sequence[str], names: Sequence[str], console: Console)
 
     Raises UsageError when a mutant is not there or wrong.
     """
-    tests = collected(_suites())
+    tests = collected(suites_folder("prove"))
     for line in listed(chosen(folders, names, tests), to_prove(folders, tests)):
         console.print(line, highlight=False, soft_wrap=True)
 
@@ -56,7 +55,7 @@ def run_proof(
     well again. Returns whether every mutant was caught as it had to be. Raises UsageError before anything is created
     when a mutant is not there or wrong.
     """
-    suites = _suites()
+    suites = suites_folder("prove")
     tests = collected(suites)
     mutants = chosen(folders, names, tests)
     rows: list[Row] = []
@@ -77,13 +76,6 @@ def run_proof(
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"matrix: {mesh.reports / 'prove.json'}", highlight=False, markup=False)
     return all(row.holds for row in rows)
-
-
-def _suites() -> Path:
-    suites = data_root() / "suites"
-    if not suites.is_dir():
-        raise UsageError("the suites are not here", seen=suites, remedy="run prove from a checkout of meshproof")
-    return suites
 
 
 def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, rows: list[Row]) -> None:

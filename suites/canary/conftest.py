@@ -15,7 +15,7 @@ from meshproof.load.measured import Measured
 from meshproof.load.options import by_key
 from meshproof.load.outside import run_outside
 from meshproof.load.staging import ARMS, SPEECH, load_pod, wait_for_route
-from meshproof.load.strictness import STRICTNESS, Strict
+from meshproof.load.strictness import Strict
 from meshproof.mesh import APPS, Mesh
 from meshproof.probe import Proxy
 from meshproof.probe.inventory import Pod
@@ -27,12 +27,6 @@ SHARES_NEED_NO_PUNCTUALITY = 1.0
 """Seconds by which a start may be late where only shares are judged: who is answered by whom does not depend on it."""
 LATE_AFTER = 0.1
 """Where latencies are compared. A late start is late for both arms alike."""
-
-
-@pytest.fixture(scope="session")
-def strict(mesh: Mesh) -> Strict:
-    """How finely and how surely this run judges."""
-    return STRICTNESS[mesh.settings.strictness]
 
 
 @pytest.fixture(scope="session")
@@ -63,8 +57,7 @@ def canary_load(strict: Strict) -> dict[str, object]:
 @pytest.fixture(scope="session")
 def gateways(mesh: Mesh) -> list[Proxy]:
     """The proxies of all gateway pods: they choose for requests from outside."""
-    pods = [pod for pod in mesh.pods("istio-system") if pod.labels.get("app") == "istio-ingressgateway"]
-    return [mesh.proxy(pod) for pod in pods]
+    return mesh.gateway_proxies
 
 
 @pytest.fixture(scope="session")

@@ -61,8 +61,7 @@ class Soak:
 @pytest.fixture(scope="module")
 def soak(mesh: Mesh) -> Soak:
     """The soak. All components are up again when it is given."""
-    pods = [pod for pod in mesh.pods("istio-system") if pod.labels.get("app") == "istio-ingressgateway"]
-    wait_for_route(mesh.cluster, [mesh.proxy(pod) for pod in pods])
+    wait_for_route(mesh.cluster, mesh.gateway_proxies)
     saas = mesh.settings.datadog is DatadogChoice.SAAS
     table = components(mesh.settings.soak_may_lose, frozenset({"intake"} if saas else ()))
     seconds = mesh.settings.soak_seconds

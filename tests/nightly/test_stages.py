@@ -71,8 +71,7 @@ def test_the_time_budget_is_told() -> None:
 @pytest.fixture
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs a night whose stages write their names down and end with the given codes."""
-    (tmp_path / "suites").mkdir()
-    monkeypatch.setattr(command, "data_root", lambda: tmp_path)
+    monkeypatch.setattr(command, "suites_folder", lambda _: tmp_path)
     log = tmp_path / "log"
 
     def stage(name: str, code: int, *, decides: bool = True) -> Stage:
