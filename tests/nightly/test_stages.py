@@ -96,7 +96,7 @@ def test_after_bad_input_nothing_more_is_begun(night) -> None:
     assert night(2, 0) == (2, ["suites", "down"])
 
 
-def test_an_interrupted_night_takes_its_cluster_away(night, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_night_takes_its_cluster_away(night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(subprocess.Popen):  # type: ignore[type-arg]
         def wait(self, timeout: float | None = None) -> int:
             code = super().wait(timeout)
@@ -107,4 +107,4 @@ def test_an_interrupted_night_takes_its_cluster_away(night, monkeypatch: pytest.
     monkeypatch.setattr(command.subprocess, "Popen", Interrupted)
     with pytest.raises(KeyboardInterrupt):
         night(0, 0)
-    assert (Path(command.data_root()) / "log").read_text().split() == ["suites", "down"]
+    assert (tmp_path / "log").read_text().split() == ["suites", "down"]
