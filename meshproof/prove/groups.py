@@ -25,7 +25,7 @@ from meshproof.verdict import Verdict
 
 __all__ = ["LARGEST", "Stand", "prove_in_groups"]
 
-LARGEST = 24
+LARGEST = 100
 """Mutants in a group: what a mesh that is not well at its end can cost."""
 
 

@@ -40,13 +40,15 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True)
 class Cell:
-    """One test under one mutant. `reason` is what the test said, `wanted` what it had to say (a regular expression)."""
+    """One test under one mutant. `reason` is what the test said, `wanted` what it had to say (a regular expression);
+    `seconds` what it took."""
 
     test: str
     mark: Mark
     verdict: str
     reason: str = ""
     wanted: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -90,18 +92,19 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
             mark = _mark(check.verdict, check.reason, expectation.because)
             if check.verdict is LeftOut.NOT_PROVEN and expectation.may_be_left_out:
                 mark = Mark.LEFT_OUT
-            cells.append(Cell(_short(check.check), mark, check.verdict.value, check.reason, expectation.because))
+            cells.append(_cell(check, mark, expectation.because))
     for check in checks:
-        if check.check in told:
-            continue
-        if check.verdict is Verdict.CONFORM or check.verdict is LeftOut.NOT_PROVEN:
-            cells.append(Cell(_short(check.check), Mark.GREEN, check.verdict.value, check.reason))
-        else:
-            cells.append(Cell(_short(check.check), Mark.COLLATERAL, check.verdict.value, check.reason))
+        if check.check not in told:
+            unhurt = check.verdict is Verdict.CONFORM or check.verdict is LeftOut.NOT_PROVEN
+            cells.append(_cell(check, Mark.GREEN if unhurt else Mark.COLLATERAL))
     run = [check.check for check in checks]
     missing = [test for test in mutant.green if not any(is_of(test, check) for check in run)]
     cells += [Cell(test, Mark.NOT_RUN, "") for test in missing]
     return tuple(cells)
+
+
+def _cell(check: CheckResult, mark: Mark, wanted: str = "") -> Cell:
+    return Cell(_short(check.check), mark, check.verdict.value, check.reason, wanted, check.seconds)
 
 
 def without_mutant(mutants: Iterable[Mutant], tests: Iterable[str]) -> list[str]:
