@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from meshproof.files import suites_folder
 from meshproof.mesh import Mesh
@@ -21,7 +22,8 @@ from meshproof.prove.matrix import unproven as unproven_tests
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
 from meshproof.prove.proving import prove
-from meshproof.prove.told import line_of, listed, picture, told, why
+from meshproof.prove.tally import Tally
+from meshproof.prove.told import counted, line_of, listed, picture, told, why
 from meshproof.report.files import point_latest
 from meshproof.settings import Settings
 from meshproof.standing import standing
@@ -58,7 +60,7 @@ def run_proof(
     suites = suites_folder("prove")
     tests = collected(suites)
     mutants = chosen(folders, names, tests)
-    rows: list[Row] = []
+    tally = Tally()
     unproven: list[str] = []
     timeline = Timeline()
     setup = standing(settings, timeline, Timeline())
@@ -66,38 +68,46 @@ def run_proof(
         mesh = setup.__enter__()
     try:
         try:
-            _try(mesh, mutants, suites, together or LARGEST, console, rows)
-            unproven += [] if names else unproven_tests(rows, to_prove(folders, tests))
+            _try(mesh, mutants, suites, together or LARGEST, console, tally)
+            unproven += [] if names else unproven_tests(tally.rows, to_prove(folders, tests))
         finally:
-            _write(mesh, rows, unproven)  # also what there is of a proof that was ended
+            _write(mesh, tally.rows, unproven)  # also what there is of a proof that was ended
     finally:
         setup.__exit__(None, None, None)
-    for line in told(rows, unproven):
+    for line in told(tally.rows, unproven):
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"matrix: {mesh.reports / 'prove.json'}", highlight=False, markup=False)
-    return all(row.holds for row in rows)
+    return all(row.holds for row in tally.rows)
 
 
-def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, rows: list[Row]) -> None:
+def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, tally: Tally) -> None:
     doing: dict[str, Phase] = {}
     with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as screen:
+
+        def draw() -> None:
+            screen.update(picture(tally, len(mutants), doing))
+
+        def say(*lines: Text | str) -> None:
+            if not console.is_terminal:
+                for line in lines:
+                    console.print(line, highlight=False, markup=False, soft_wrap=True)
 
         def tell(name: str, phase: Phase) -> None:
             doing.clear()
             doing[name] = phase
-            screen.update(picture(rows, len(mutants), doing))
-            if phase is Phase.BREAK and not console.is_terminal:
-                console.print(
-                    f"{name}: tried now; {len(rows)} of {len(mutants)} are told", highlight=False, markup=False
-                )
+            draw()
+            if phase is Phase.BREAK:
+                say(f"{name}: tried now, {len(tally.rows)} of {len(mutants)} have been")
 
-        for row in prove(mesh, mutants, suites, tell, together):
+        def tried(row: Row) -> None:
+            tally.tried(row)
+            say(Text.assemble(f"{row.mutant}: ", counted(row)))
+
+        for row in prove(mesh, mutants, suites, tell, tried, together):
             doing.clear()
-            rows.append(row)
-            screen.update(picture(rows, len(mutants), doing))
-            if not console.is_terminal:
-                for line in (line_of(row), *why(row)):
-                    console.print(line, highlight=False, soft_wrap=True)
+            tally.proven(row)
+            draw()
+            say(line_of(row), *why(row))
 
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:

@@ -11,7 +11,7 @@ after it, is proven again, alone.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -46,10 +46,12 @@ class _Tried:
     row: Row
 
 
-def prove_in_groups(stand: Stand, mutants: Iterable[Mutant], largest: int = LARGEST) -> Iterator[Row]:
+def prove_in_groups(
+    stand: Stand, mutants: Iterable[Mutant], largest: int = LARGEST, tried: Callable[[Row], None] = lambda _row: None
+) -> Iterator[Row]:
     """The rows of all mutants, in groups of at most `largest`; each group's as soon as the mesh was proven well again.
 
-    Raises NotMended.
+    `tried` is given each row before that, when the mutant's tests were run. Raises NotMended.
     """
     waiting = deque(mutants)
     while waiting:
@@ -59,12 +61,13 @@ def prove_in_groups(stand: Stand, mutants: Iterable[Mutant], largest: int = LARG
         try:
             while waiting and len(group) < largest and _is_clear(stand, waiting[0], failures):
                 group.append(_tried(stand, waiting.popleft()))
+                tried(_timed(stand, group[-1].row))
                 _remember(failures, group[-1].row)
                 if group[-1].row.problem:
                     break
         finally:
             unsettled = stand.mend()
-        yield from _proven(stand, group, unsettled)
+        yield from _proven(stand, group, unsettled, tried)
 
 
 def _is_clear(stand: Stand, mutant: Mutant, failures: dict[str, str]) -> bool:
@@ -96,24 +99,24 @@ def _tried(stand: Stand, mutant: Mutant) -> _Tried:
         return _Tried(mutant, replace(row, problem=str(error)))
 
 
-def _proven(stand: Stand, group: Sequence[_Tried], unsettled: str) -> Iterator[Row]:
+def _proven(stand: Stand, group: Sequence[_Tried], unsettled: str, again: Callable[[Row], None]) -> Iterator[Row]:
     """The rows of a group, when its tests have been run on the mended mesh."""
     tests = dict.fromkeys(test for it in group for test in it.mutant.tests)
     ill = stand.ill(list(tests), [it.mutant for it in group])
-    for number, tried in enumerate(group):
-        own = [check for check in ill if any(is_of(test, check.check) for test in tried.mutant.tests)]
-        problem = tried.row.problem or unsettled or _words(own)
-        row = replace(tried.row, problem=problem, restored=not own and not unsettled)
+    for number, it in enumerate(group):
+        own = [check for check in ill if any(is_of(test, check.check) for test in it.mutant.tests)]
+        problem = it.row.problem or unsettled or _words(own)
+        row = replace(it.row, problem=problem, restored=not own and not unsettled)
         # Only the first was tried on a mesh that had just been proven well; of the others that is made up for.
         if not row.holds and (number > 0 or (len(group) > 1 and not row.restored)):
-            yield from _alone(stand, row, tried.mutant)
+            yield from _alone(stand, row, it.mutant, again)
         else:
-            others = tuple(it.mutant.name for it in group if it is not tried)
+            others = tuple(other.mutant.name for other in group if other is not it)
             yield _timed(stand, replace(row, proven_well_with=others))
 
 
-def _alone(stand: Stand, before: Row, mutant: Mutant) -> Iterator[Row]:
-    for row in prove_in_groups(stand, [mutant], largest=1):
+def _alone(stand: Stand, before: Row, mutant: Mutant, tried: Callable[[Row], None]) -> Iterator[Row]:
+    for row in prove_in_groups(stand, [mutant], largest=1, tried=tried):
         yield replace(row, note=f"proven again, alone: {before.problem or 'it did not hold in its group'}")
 
 

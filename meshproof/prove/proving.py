@@ -21,11 +21,13 @@ def prove(
     mutants: Sequence[Mutant],
     suites: Path,
     tell: Callable[[str, Phase], None],
+    tried: Callable[[Row], None],
     largest: int = LARGEST,
 ) -> Iterator[Row]:
     """Try the mutants, in groups of at most `largest`; each group's rows are given when the mesh was proven well again.
 
-    `tell` is called with a mutant's name and phase whenever a phase begins. Raises MeshproofError when the mesh is not
+    `tell` is called with a mutant's name and phase whenever a phase begins, `tried` with what its tests showed, before
+    the mesh was proven well again. Raises MeshproofError when the mesh is not
     well before the first, NotMended when something cannot be undone: nothing more is told then.
     """
     settled(mesh)
@@ -34,4 +36,4 @@ def prove(
         "pool.last": str(mesh.pool.last),
     }
     bench = Bench(mesh, suites, mesh.reports / "mutants", Stopwatch(tell))
-    yield from prove_in_groups(bench, [filled(mutant, words) for mutant in mutants], largest)
+    yield from prove_in_groups(bench, [filled(mutant, words) for mutant in mutants], largest, tried)

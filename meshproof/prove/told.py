@@ -13,6 +13,7 @@ from rich.text import Text
 from meshproof.prove.matrix import Cell, Mark, Row, left_out, without_mutant
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase
+from meshproof.prove.tally import Tally
 
 __all__ = ["counted", "line_of", "listed", "picture", "told", "why"]
 
@@ -35,14 +36,17 @@ _DOING = {
 _LONGEST = 300
 
 
-def picture(rows: Sequence[Row], number: int, doing: Mapping[str, Phase]) -> Table:
+def picture(tally: Tally, number: int, doing: Mapping[str, Phase]) -> Table:
     """The rows so far, of `number` in all, and what is being done now to which mutant."""
-    table = Table(title=f"mutants: {len(rows)} of {number}", title_justify="left", box=None)
+    title = f"mutants: {len(tally.done)} of {number}"
+    if tally.waiting:
+        title += f", {len(tally.waiting)} more tried"
+    table = Table(title=title, title_justify="left", box=None)
     for column in ("mutant", "property", ""):
         table.add_column(column)
     for column in (*Phase, "s"):
         table.add_column(column, justify="right")
-    for row in rows:
+    for row in (*tally.done, *tally.waiting):
         spent = [f"{row.phases.get(phase, 0.0):.0f}" for phase in Phase]
         table.add_row(row.mutant, row.area, counted(row), *spent, f"{row.seconds:.0f}")
     for name, phase in doing.items():

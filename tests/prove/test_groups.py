@@ -78,6 +78,13 @@ def test_a_group_shares_one_proof_that_the_mesh_is_well() -> None:
     assert rows[0].proven_well_with == ("b", "c")
 
 
+def test_what_a_mutant_did_is_told_before_the_proof_that_the_mesh_is_well() -> None:
+    mesh = Mesh()
+    for row in prove_in_groups(mesh, [A, B], tried=lambda row: mesh.log.append(f"tried {row.mutant}")):
+        mesh.log.append(f"told {row.mutant}")
+    assert mesh.log == ["break a", "tried a", "break b", "tried b", "well? test_1 test_2", "told a", "told b"]
+
+
 def test_a_group_has_its_bound_and_one_means_each_alone() -> None:
     mesh = Mesh()
     assert all(row.holds for row in prove_in_groups(mesh, [A, B, C], largest=2))

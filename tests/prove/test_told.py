@@ -10,6 +10,7 @@ from rich.console import Console
 
 from meshproof.prove.matrix import Cell, Mark, Row
 from meshproof.prove.phases import Phase
+from meshproof.prove.tally import Tally
 from meshproof.prove.told import line_of, picture, told
 
 HOSTILE = ["[/red] [v1]", "[bold]", "\\[x]", "ends in \\", "[link=x]a[/link] [/]", ":smile: [1, 2]"]
@@ -43,10 +44,13 @@ def test_brackets_in_foreign_text_are_shown(text: str) -> None:
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_brackets_are_shown_in_the_live_table_too(text: str) -> None:
-    screen = shown(picture([row(text)], 2, {"next": Phase.TEST}))
+    tally = Tally()
+    tally.proven(row(text))
+    tally.tried(replace(FINE, mutant="waits"))
+    screen = shown(picture(tally, 3, {"next": Phase.TEST}))
     assert f"1 another reason problem {text}" in screen
     assert "testing" in screen
-    assert "mutants: 1 of 2" in screen
+    assert "mutants: 1 of 3, 1 more tried" in screen
 
 
 FINE = Row("m", "mtls", "It.", (Cell("test_x.py::test_y", Mark.CAUGHT, "VIOLATE"),), seconds=7.5)
@@ -62,7 +66,9 @@ def test_rows_that_hold_are_only_counted() -> None:
 def test_where_the_time_went_is_told() -> None:
     assert shown(line_of(SPENT)) == "m: caught, 8 s (break 0.5, settle 2.0, test 3.0, undo 1.0, heal 1.0)\n"
     assert "seconds: break 1, settle 4, test 6, undo 2, heal 2; 15 in all" in shown(*told([SPENT, SPENT], []))
-    assert "settle" in shown(picture([SPENT], 1, {}))
+    tally = Tally()
+    tally.proven(SPENT)
+    assert "settle" in shown(picture(tally, 1, {}))
 
 
 def test_what_was_proven_a_second_time_is_told_although_it_holds() -> None:
