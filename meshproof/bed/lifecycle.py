@@ -182,6 +182,7 @@ def take_down(settings: Settings, timeline: Timeline) -> list[str]:
     """
     removed: list[str] = []
     own = OwnEngine.of(settings)
+    _start_for_its_records(settings, own, timeline)
     found = [engine for engine in (engines.find_running(settings), own if own.answers() else None) if engine]
     for engine in found:
         with host_lock(settings.state / "beds.lock"):
@@ -196,8 +197,17 @@ def take_down(settings: Settings, timeline: Timeline) -> list[str]:
         stop_if_idle(settings, engine, timeline)
     if not own.answers() and (cleared := own.clear()):
         removed.append(f"{cleared} leftovers of a killed engine")
-        # With the engine's processes and mounts gone, what its runs had in it is gone, too, but for the store.
     return removed
+
+
+def _start_for_its_records(settings: Settings, own: OwnEngine, timeline: Timeline) -> None:
+    """An engine that was killed with clusters in it is started once more: only an engine takes their nodes, gigabytes
+    of them, out of its store."""
+    with host_lock(settings.state / "beds.lock"):
+        left = any(record.engine_host == own.host for record in Records(settings.state))
+        if left and not own.answers():
+            with timeline.step("engine", group=GROUP) as step:
+                own.start(timeout=settings.timeouts.engine_start, step=step)
 
 
 def stop_if_idle(settings: Settings, engine: Engine, timeline: Timeline) -> None:
