@@ -42,11 +42,13 @@ from meshproof.stack import RUN_LABEL, Installed
 from meshproof.timeouts import Timeouts
 from meshproof.waiting import StateNotReached, eventually
 
-__all__ = ["APPS", "MESH_NAMESPACES", "OUTSIDE", "Mesh"]
+__all__ = ["APPS", "MESH_NAMESPACES", "OUTSIDE", "WATCHED_NAMESPACES", "Mesh"]
 
 APPS = "apps"
 OUTSIDE = "outside"
 MESH_NAMESPACES = (APPS, "istio-system", "metallb-system", OUTSIDE, "datadog")
+WATCHED_NAMESPACES = (*MESH_NAMESPACES, "kube-system")
+"""Where a restart disturbs whoever measures."""
 
 
 @dataclass

@@ -15,7 +15,8 @@ from meshproof import sending
 from meshproof.datadog import Datadog, watching
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
-from meshproof.mesh import MESH_NAMESPACES, Mesh
+from meshproof.mesh import MESH_NAMESPACES, WATCHED_NAMESPACES, Mesh
+from meshproof.probe.restarts import Period, restarted
 from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest, write_timeline
@@ -33,8 +34,15 @@ from meshproof.verdict import Verdict
 __all__ = ["Given", "datadog", "evidence", "mesh", "settings"]
 
 _EVIDENCE = pytest.StashKey[Evidence]()
+_BEGAN = pytest.StashKey[float]()
+_REQUEST = pytest.StashKey[pytest.FixtureRequest]()
 _RUN = pytest.StashKey["_Run"]()
 _SETUP_SECONDS = pytest.StashKey[float]()
+_RESTARTS = "restarts"
+_NO_MEASUREMENTS = frozenset({"mesh", "settings", "datadog"})
+"""Fixtures that stand from the beginning of a session."""
+_MOST = 3
+"""Restarts that a reason names."""
 _ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 """Of sessions whose results are sent: what was broken off has proven nothing."""
 _OPTIONS = (
@@ -70,6 +78,10 @@ class _Run:
     ready: float = 0.0
     """When the mesh stood, as time.time() tells it: what came before is no check's time."""
     diagnosed: int = 0
+    set_up: dict[str, float] = field(default_factory=dict)
+    """When each fixture was set up last, by name: a measurement that several checks share began then."""
+    restarting: list[Period] = field(default_factory=list)
+    """When checks restarted something on purpose."""
     sent: str = ""
     """What came of sending the results."""
 
@@ -106,6 +118,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; bad ones end the session with exit code 2 before anything is created."""
+    config.addinivalue_line("markers", f"{_RESTARTS}: restarts parts of the mesh; that others do is not looked for")
     for plugin in config.pluginmanager.get_plugins():
         if isinstance(plugin, Given):
             config.stash[_RUN] = _Run(plugin.mesh.settings, results=plugin.results, mesh=plugin.mesh, given=plugin)
@@ -167,6 +180,24 @@ def evidence(request: pytest.FixtureRequest) -> Evidence:
     return request.node.stash.setdefault(_EVIDENCE, Evidence())  # type: ignore[no-any-return]
 
 
+@pytest.fixture(autouse=True)
+def _remembered(request: pytest.FixtureRequest) -> None:
+    """Only the request tells which fixtures a check asked for in its course."""
+    request.node.stash[_REQUEST] = request
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A check begins with its set-up."""
+    item.stash[_BEGAN] = time.time()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup(fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest) -> None:
+    """When a measurement began, also for checks that come later and share it."""
+    request.config.stash[_RUN].set_up[fixturedef.argname] = time.time()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -185,16 +216,20 @@ def pytest_runtest_makereport(
     if _is_interrupt(error):
         raise KeyboardInterrupt
     verdict = verdict_of(report, error)
-    report.user_properties.append(("verdict", verdict.value))
     kept = item.stash.get(_EVIDENCE, Evidence())
     reason = hidden(reason_of(report, error))
     folder = None
     on_purpose = run.given is not None and run.given.expects(item.nodeid, verdict, reason)
+    if verdict is Verdict.VIOLATE and not on_purpose and (disturbed := _disturbed(run, item)):
+        verdict, reason = Verdict.INVALID, f"INVALID: {disturbed}, while it was found that {reason}"
     if verdict in (Verdict.VIOLATE, Verdict.INVALID) and not on_purpose and run.diagnosed < diagnostics.LIMIT:
         run.diagnosed += 1
         folder = run.folder / "diagnostics" / re.sub(r"[^\w.-]+", "-", item.name)
         diagnostics.collect(run.mesh.cluster, MESH_NAMESPACES, folder, {"network": as_plain(run.mesh.bed.network)})
         report.sections.append(("diagnostics", str(folder)))
+    report.user_properties.append(("verdict", verdict.value))
+    if item.get_closest_marker(_RESTARTS):
+        run.restarting.append((item.stash[_BEGAN], time.time()))
     if run.given is None:
         kept.write_files(run.folder)
     run.results.checks.append(
@@ -209,6 +244,21 @@ def pytest_runtest_makereport(
         )
     )
     return report
+
+
+def _disturbed(run: _Run, item: pytest.Item) -> str:
+    """What of the mesh was restarted, by no check, while this one measured; "" when nothing was."""
+    if run.mesh is None or item.get_closest_marker(_RESTARTS):
+        return ""
+    request = item.stash.get(_REQUEST, None)
+    used = set(request.fixturenames) - _NO_MEASUREMENTS if request else set()
+    began = max(run.ready, min([item.stash[_BEGAN], *(at for name, at in run.set_up.items() if name in used)]))
+    try:
+        found = restarted(run.mesh.cluster, WATCHED_NAMESPACES, began, apart_from=run.restarting)
+    except MeshproofError as error:
+        found = [f"the cluster could not be asked ({error})"]
+    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
+    return "; ".join(found[:_MOST]) + more
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

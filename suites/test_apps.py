@@ -150,6 +150,7 @@ def test_volume_is_bound(mesh: Mesh, evidence: Evidence) -> None:
         assert claims == [CLAIM], f"{deployment} uses the claims {claims}"
 
 
+@pytest.mark.restarts
 @pytest.mark.usefixtures("book")
 def test_audio_survives_a_restart(mesh: Mesh, evidence: Evidence) -> None:
     """What was spoken is still there, bit by bit, after the pod that spoke it was replaced."""
@@ -170,6 +171,7 @@ def test_audio_survives_a_restart(mesh: Mesh, evidence: Evidence) -> None:
     assert answered(kept, 200).body == spoken.body, "the audio is another one after the restart"
 
 
+@pytest.mark.restarts
 def test_killed_replica_is_not_noticed(mesh: Mesh, evidence: Evidence) -> None:
     """While a goapi replica is deleted and replaced, every request of a steady client is answered."""
     victim = mesh.a_pod_to_replace("goapi")

@@ -118,6 +118,7 @@ def refused(datadog: Datadog) -> int:
     return sum(int(counts.get(f"{what}:{LOGS}", 0)) for what in ("fault 429", "fault 500", "reset"))
 
 
+@pytest.mark.restarts
 def test_a_replaced_agent_loses_and_doubles_nothing(
     mesh: Mesh, place: Place, datadog: Datadog, evidence: Evidence
 ) -> None:

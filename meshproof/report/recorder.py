@@ -7,6 +7,7 @@ from itertools import takewhile
 import pytest
 
 from meshproof.errors import Inconclusive, InvalidMeasurement, MeshproofError
+from meshproof.kube import ClusterUnreachable
 from meshproof.report.results import Ending, LeftOut
 from meshproof.verdict import Verdict
 from meshproof.waiting import StateLost, StateNotReached
@@ -19,7 +20,8 @@ _REASON_LINES = 12
 def verdict_of(report: pytest.TestReport, error: BaseException | None) -> Ending:
     """The verdict for a test's report; `error` is what the test raised.
 
-    A failed assertion and a state that did not come are violations. Anything else means that nothing was measured.
+    A failed assertion and a state that did not come are violations. Anything else means that nothing was measured, and
+    so does a state that could not be looked at in the end.
     """
     if report.skipped:
         return LeftOut.NOT_PROVEN
@@ -27,6 +29,8 @@ def verdict_of(report: pytest.TestReport, error: BaseException | None) -> Ending
         return Verdict.CONFORM
     if report.when == "call" and isinstance(error, Inconclusive):
         return Verdict.INCONCLUSIVE
+    if isinstance(error, StateNotReached) and isinstance(error.last, ClusterUnreachable):
+        return Verdict.INVALID
     if report.when == "call" and isinstance(error, AssertionError | StateNotReached | StateLost):
         return Verdict.VIOLATE
     return Verdict.INVALID

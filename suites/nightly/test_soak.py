@@ -39,6 +39,8 @@ from meshproof.settings import DatadogChoice
 from meshproof.verdict import Verdict
 from meshproof.verdict.split import SplitPromise, at_looks, judge_split
 
+pytestmark = pytest.mark.restarts
+
 RATE = 60.0
 START = 8
 """Seconds that Locust takes to begin."""

@@ -9,8 +9,10 @@ import pytest
 
 SUITE = """
 import pytest
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from meshproof import plugin
+from meshproof.kube import ClusterUnreachable
 from meshproof.errors import InvalidMeasurement
 from meshproof.waiting import StateNotReached
 
@@ -19,7 +21,20 @@ def mesh(request, tmp_path_factory):
     run = request.config.stash[plugin._RUN]
     run.settings = run.settings.model_copy(update={"reports": tmp_path_factory.mktemp("reports")})
     folder = run.settings.reports / "now"
-    run.mesh = SimpleNamespace(reports=folder, reach=lambda: [], bed=SimpleNamespace(network=None), cluster=None)
+    cluster = SimpleNamespace(list=lambda _, namespace, **__: PODS if namespace == "istio-system" else [])
+    run.mesh = SimpleNamespace(reports=folder, reach=lambda: [], bed=SimpleNamespace(network=None), cluster=cluster)
+
+PODS = []
+
+@pytest.fixture
+def replaced():
+    # In the next whole second: Kubernetes tells no others.
+    def replace():
+        made = (datetime.now(UTC) + timedelta(seconds=1)).replace(microsecond=0)
+        meta = {"namespace": "istio-system", "name": "istiod-2", "creationTimestamp": made.isoformat()}
+        PODS.append({"metadata": meta})
+    PODS.clear()
+    return replace
 
 @pytest.fixture(autouse=True)
 def no_diagnostics(monkeypatch):
@@ -62,6 +77,65 @@ def test_setup(precondition): pass
     assert found["test_check_is_wrong"] == ("INVALID", "INVALID: KeyError: 'x'")
     assert found["test_left_out"] == ("NOT PROVEN", "eBPF cannot run here")
     assert found["test_setup"] == ("INVALID", "INVALID: no pod")
+
+
+def test_what_was_found_while_the_mesh_was_disturbed_is_not_held_against_it(pytester: pytest.Pytester) -> None:
+    found = verdicts(
+        pytester,
+        """
+@pytest.fixture(scope="module")
+def measured(request): return "measured"
+@pytest.fixture
+def lazily(request): return request.getfixturevalue("measured")
+def test_disturbed(replaced):
+    replaced()
+    assert False, "requests were lost"
+def test_holds(measured, replaced): replaced()
+def test_shares_a_disturbed_measurement(lazily): assert False, "requests were lost"
+@pytest.mark.restarts
+def test_restarts_something(replaced):
+    replaced()
+    assert False, "requests were lost"
+""",
+    )
+    words = "INVALID: pod istio-system/istiod-2 was created at "
+    assert found["test_disturbed"][0] == "INVALID"
+    assert found["test_disturbed"][1].startswith(words)
+    assert found["test_disturbed"][1].endswith(", while it was found that requests were lost")
+    assert found["test_holds"] == ("CONFORM", "")
+    assert found["test_shares_a_disturbed_measurement"][0] == "INVALID"
+    assert found["test_restarts_something"] == ("VIOLATE", "requests were lost")
+
+
+def test_what_checks_restart_disturbs_no_other(pytester: pytest.Pytester) -> None:
+    found = verdicts(
+        pytester,
+        """
+import time
+@pytest.fixture(scope="module")
+def measured(): pass
+def test_measures(measured): pass
+@pytest.mark.restarts
+def test_restarts_something(replaced):
+    replaced()
+    time.sleep(1.1)
+def test_shares_the_measurement(measured): assert False, "plaintext was answered"
+""",
+    )
+    assert found["test_shares_the_measurement"] == ("VIOLATE", "plaintext was answered")
+
+
+def test_a_cluster_that_does_not_answer_proves_nothing(pytester: pytest.Pytester) -> None:
+    found = verdicts(
+        pytester,
+        """
+from meshproof.kube import ClusterUnreachable
+def test_never_looked():
+    gone = ClusterUnreachable("the API server is away")
+    raise StateNotReached("an address", attempts=2, elapsed=1.0, last=gone)
+""",
+    )
+    assert found["test_never_looked"][0] == "INVALID"
 
 
 def test_docstring_is_the_promise_and_evidence_is_kept(pytester: pytest.Pytester) -> None:

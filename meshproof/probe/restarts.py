@@ -1,0 +1,59 @@
+"""Which pods came, went or were restarted: a measurement in which that happened may have seen it, and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from meshproof.kube import Cluster
+
+__all__ = ["Period", "restarted"]
+
+Period = tuple[float, float]
+"""From and until, in seconds since 1970."""
+
+_TEMPORARY = "meshproof.dev/session"
+
+
+def restarted(
+    cluster: Cluster, namespaces: Iterable[str], since: float, *, apart_from: Sequence[Period] = ()
+) -> list[str]:
+    """What happened to pods since a moment (seconds since 1970), a line each; nothing that fell in other periods.
+
+    Kubernetes tells times in whole seconds: what it says happened in the second of `since` may have been before, and
+    does not count. Pods that checks made for themselves do not either. Raises ClusterError.
+    """
+    found = [
+        (at, words)
+        for namespace in namespaces
+        for pod in cluster.list("Pod", namespace, api_version="v1")
+        if _TEMPORARY not in pod["metadata"].get("labels", {})
+        for at, words in _events(pod)
+        if at > since and not any(begin <= at <= end for begin, end in apart_from)
+    ]
+    return [f"{words} at {datetime.fromtimestamp(at, UTC):%H:%M:%S}Z" for at, words in sorted(found)]
+
+
+def _events(pod: dict[str, Any]) -> Iterator[tuple[float, str]]:
+    metadata = pod["metadata"]
+    name = f"pod {metadata['namespace']}/{metadata['name']}"
+    yield _seconds(metadata["creationTimestamp"]), f"{name} was created"
+    if "deletionTimestamp" in metadata:
+        grace = metadata.get("deletionGracePeriodSeconds") or 0
+        yield _seconds(metadata["deletionTimestamp"]) - grace, f"{name} was deleted"
+    status = pod.get("status", {})
+    for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
+        running = container.get("state", {}).get("running") or {}
+        ended = (container.get("lastState", {}).get("terminated") or {}) | (
+            container.get("state", {}).get("terminated") or {}
+        )
+        if container.get("restartCount", 0) and running.get("startedAt"):
+            yield _seconds(running["startedAt"]), f"container {container['name']} of {name} was restarted"
+        elif container.get("restartCount", 0) and ended.get("finishedAt"):
+            why = ended.get("reason", "")
+            yield _seconds(ended["finishedAt"]), f"container {container['name']} of {name} ended ({why})"
+
+
+def _seconds(time: str) -> float:
+    return datetime.fromisoformat(time).timestamp()
