@@ -1,0 +1,103 @@
+"""Somebody restarts a part of the mesh while it is checked: a check waits for it, or measures nothing, and says why. It
+does not take the restart for a broken promise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from threading import Event
+
+import pytest
+
+from meshproof.bed import kind
+from meshproof.errors import InvalidMeasurement
+from meshproof.files import suites_folder
+from meshproof.mesh import Mesh
+from meshproof.nightly.components import COMPONENTS
+from meshproof.nightly.restarting import restart
+from meshproof.prove.inner import run_tests
+from meshproof.prove.settling import settled
+from meshproof.report.evidence import Evidence
+from meshproof.report.results import LeftOut
+from meshproof.verdict import Verdict
+from meshproof.waiting import eventually
+
+pytestmark = pytest.mark.restarts
+
+API_SERVER = "kube-apiserver"
+CONCERNED: Mapping[str, tuple[str, ...]] = {
+    "istiod": ("test_injection.py", "test_mtls.py", "canary/test_retries.py"),
+    "ingress gateway": ("test_gateway_address.py", "test_routing.py", "canary/test_split.py"),
+    "goapi": ("test_routing.py", "test_apps.py"),
+    "agent": ("test_traces.py", "test_log_delivery.py"),
+    "intake": ("test_traces.py", "test_log_delivery.py"),
+    API_SERVER: ("test_gateway_address.py", "test_mtls.py", "test_routing.py"),
+}
+"""The suites that a restart may reach, by what is restarted."""
+HEAD_START = 1.5
+"""Seconds before the first restart: checks are under way by then."""
+BETWEEN = 3.0
+"""Seconds from one restart's end to the next."""
+
+
+@pytest.mark.parametrize("name", CONCERNED)
+def test_a_restart_is_not_taken_for_a_broken_promise(name: str, mesh: Mesh, evidence: Evidence) -> None:
+    """While it is restarted again and again, the checks that it concerns conform, or are INVALID."""
+    ended = f"{mesh.session_id}-{name.replace(' ', '-')}"
+    settings = mesh.settings.model_copy(update={"reports": mesh.reports / "disturbed"})
+    inner = replace(mesh, settings=settings, session_id=ended, began=datetime.now(UTC))
+    log = mesh.reports / "disturbed" / f"{name.replace(' ', '-')}.log"
+    with again_and_again(restarter(mesh, name)) as restarts:
+        checks = run_tests(inner, suites_folder("a night"), CONCERNED[name], log)
+    eventually(lambda: mesh.cluster.list("Node") or True, timeout=mesh.timeouts.rollout, what="the API server answers")
+    settled(mesh)
+    evidence.figure("restarts", len(restarts))
+    evidence.table("checks", ["check", "verdict", "reason"], [[c.check, c.verdict.value, c.reason] for c in checks])
+    if not restarts:
+        raise InvalidMeasurement(f"{name} was not restarted while its checks ran", seen=f"{len(checks)} checks")
+    innocent = (Verdict.CONFORM, Verdict.INVALID, LeftOut.NOT_PROVEN)
+    blamed = [f"{check.check}: {check.reason.splitlines()[0]}" for check in checks if check.verdict not in innocent]
+    assert not blamed, f"taken for broken promises: {'; '.join(blamed)}"
+
+
+def restarter(mesh: Mesh, name: str) -> Callable[[], bool]:
+    """Restarts it, and returns whether to do so again."""
+    if name != API_SERVER:
+        component = next(component for component in COMPONENTS if component.name == name)
+        return lambda: bool(restart(mesh.cluster, component))
+    engine = mesh.bed.engine
+    if engine is None:
+        pytest.skip("the API server of a borrowed cluster is not ours to restart")
+
+    def end_api_server() -> bool:
+        # Once: the kubelet takes longer to start it each time.
+        with engine.client() as client:
+            for node in kind.nodes_of(client, mesh.settings.cluster_name):
+                node.exec_run(["pkill", "-x", API_SERVER])
+        return False
+
+    return end_api_server
+
+
+@contextmanager
+def again_and_again(act: Callable[[], bool]) -> Iterator[list[float]]:
+    """While the block lasts, `act` as long as it returns True; gives the moments at which it was done."""
+    done, moments = Event(), list[float]()
+
+    def go_on() -> None:
+        again, pause = True, HEAD_START
+        while again and not done.wait(pause):
+            moments.append(time.time())
+            again, pause = act(), BETWEEN
+
+    with ThreadPoolExecutor(1) as pool:
+        acting = pool.submit(go_on)
+        try:
+            yield moments
+        finally:
+            done.set()
+        acting.result()
