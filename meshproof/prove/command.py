@@ -82,10 +82,10 @@ def run_proof(
 
 def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, tally: Tally) -> None:
     doing: dict[str, Phase] = {}
-    with Live(console=console, refresh_per_second=4, transient=not console.is_terminal) as screen:
+    with Live(console=console, refresh_per_second=4, transient=True) as screen:
 
         def draw() -> None:
-            screen.update(picture(tally, len(mutants), doing))
+            screen.update(picture(tally, len(mutants), doing, console.height))
 
         def say(*lines: Text | str) -> None:
             if not console.is_terminal:
@@ -108,6 +108,8 @@ def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, con
             tally.proven(row)
             draw()
             say(line_of(row), *why(row))
+    if console.is_terminal:
+        console.print(picture(tally, len(mutants), {}))
 
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:

@@ -34,24 +34,39 @@ _DOING = {
     Phase.HEAL: "testing that all is well",
 }
 _LONGEST = 300
+_FRAME = 3
+"""Lines of the title and the head of the table, and one to spare."""
 
 
-def picture(tally: Tally, number: int, doing: Mapping[str, Phase]) -> Table:
-    """The rows so far, of `number` in all, and what is being done now to which mutant."""
+def picture(tally: Tally, number: int, doing: Mapping[str, Phase], height: int | None = None) -> Table:
+    """The rows so far, of `number` in all, and what is being done now to which mutant; in no more than `height` lines
+    if given: then only the latest rows, and those that do not look as they have to."""
     title = f"mutants: {len(tally.done)} of {number}"
     if tally.waiting:
         title += f", {len(tally.waiting)} more tried"
+    rows = (*tally.done, *tally.waiting)
+    if height is not None:
+        shown = _latest(rows, max(height - _FRAME - len(doing), 1))
+        title += f"; {len(rows) - len(shown)} not shown" if len(shown) < len(rows) else ""
+        rows = shown
     table = Table(title=title, title_justify="left", box=None)
     for column in ("mutant", "property", ""):
-        table.add_column(column)
-    for column in (*Phase, "s"):
+        table.add_column(column, no_wrap=True)
+    for column in (*Phase, "seconds"):
         table.add_column(column, justify="right")
-    for row in (*tally.done, *tally.waiting):
+    for row in rows:
         spent = [f"{row.phases.get(phase, 0.0):.0f}" for phase in Phase]
         table.add_row(row.mutant, row.area, counted(row), *spent, f"{row.seconds:.0f}")
     for name, phase in doing.items():
         table.add_row(name, "", Text(_DOING[phase], style="cyan"))
     return table
+
+
+def _latest(rows: Sequence[Row], number: int) -> tuple[Row, ...]:
+    ill = [place for place, row in enumerate(rows) if not row.holds][-number:]
+    others = [place for place, row in enumerate(rows) if row.holds]
+    places = sorted([*ill, *others[len(others) - (number - len(ill)) :]] if number > len(ill) else ill)
+    return tuple(rows[place] for place in places)
 
 
 def line_of(row: Row) -> Text:

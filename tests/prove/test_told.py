@@ -73,3 +73,24 @@ def test_where_the_time_went_is_told() -> None:
 
 def test_what_was_proven_a_second_time_is_told_although_it_holds() -> None:
     assert "m: proven again, alone: [v1]" in shown(*told([replace(FINE, note="proven again, alone: [v1]")], []))
+
+
+def test_the_live_table_fits_on_the_screen_and_shows_what_is_wrong() -> None:
+    tally = Tally()
+    for number in range(40):
+        tally.tried(replace(FINE, mutant=f"m{number}", problem="it cannot be put in force" if number == 3 else ""))
+    screen = shown(picture(tally, 74, {"m40": Phase.TEST}, height=12)).splitlines()
+    assert len(screen) < 12
+    assert "40 more tried; 32 not shown" in screen[0]
+    assert [line.split()[0] for line in screen[2:]] == ["m3", *(f"m{number}" for number in range(33, 40)), "m40"]
+    assert len(shown(picture(tally, 74, {})).splitlines()) == 42
+
+
+@pytest.mark.parametrize("height", range(1, 8))
+def test_on_a_small_screen_the_latest_of_what_is_wrong_remains(height: int) -> None:
+    tally = Tally()
+    for number in range(5):
+        tally.tried(replace(FINE, mutant=f"m{number}", problem="no"))
+    screen = shown(picture(tally, 5, {}, height=height)).splitlines()
+    assert len(screen) == 2 + max(1, min(height - 3, 5))
+    assert screen[-1].split()[0] == "m4"
