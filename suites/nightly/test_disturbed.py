@@ -22,7 +22,7 @@ from meshproof.nightly.restarting import restart
 from meshproof.prove.inner import run_tests
 from meshproof.prove.settling import settled
 from meshproof.report.evidence import Evidence
-from meshproof.report.results import LeftOut
+from meshproof.report.results import CheckResult, LeftOut
 from meshproof.verdict import Verdict
 from meshproof.waiting import eventually
 
@@ -38,6 +38,7 @@ CONCERNED: Mapping[str, tuple[str, ...]] = {
     API_SERVER: ("test_gateway_address.py", "test_mtls.py", "test_routing.py"),
 }
 """The suites that a restart may reach, by what is restarted."""
+WELL = (Verdict.CONFORM, LeftOut.NOT_PROVEN)
 HEAD_START = 1.5
 """Seconds before the first restart: checks are under way by then."""
 BETWEEN = 3.0
@@ -46,22 +47,38 @@ BETWEEN = 3.0
 
 @pytest.mark.parametrize("name", CONCERNED)
 def test_a_restart_is_not_taken_for_a_broken_promise(name: str, mesh: Mesh, evidence: Evidence) -> None:
-    """While it is restarted again and again, the checks that it concerns conform, or are INVALID."""
-    ended = f"{mesh.session_id}-{name.replace(' ', '-')}"
-    settings = mesh.settings.model_copy(update={"reports": mesh.reports / "disturbed"})
-    inner = replace(mesh, settings=settings, session_id=ended, began=datetime.now(UTC))
-    log = mesh.reports / "disturbed" / f"{name.replace(' ', '-')}.log"
+    """While it is restarted again and again, its checks conform or are INVALID; afterwards all of them conform."""
     with again_and_again(restarter(mesh, name)) as restarts:
-        checks = run_tests(inner, suites_folder("a night"), CONCERNED[name], log)
+        meanwhile = checked(mesh, name, "meanwhile")
     eventually(lambda: mesh.cluster.list("Node") or True, timeout=mesh.timeouts.rollout, what="the API server answers")
     settled(mesh)
+    afterwards = checked(mesh, name, "afterwards")
     evidence.figure("restarts", len(restarts))
-    evidence.table("checks", ["check", "verdict", "reason"], [[c.check, c.verdict.value, c.reason] for c in checks])
+    evidence.table(
+        "checks",
+        ["check", "meanwhile", "afterwards"],
+        [[one.check, said(one), said(other)] for one, other in zip(meanwhile, afterwards, strict=True)],
+    )
     if not restarts:
-        raise InvalidMeasurement(f"{name} was not restarted while its checks ran", seen=f"{len(checks)} checks")
-    innocent = (Verdict.CONFORM, Verdict.INVALID, LeftOut.NOT_PROVEN)
-    blamed = [f"{check.check}: {check.reason.splitlines()[0]}" for check in checks if check.verdict not in innocent]
-    assert not blamed, f"taken for broken promises: {'; '.join(blamed)}"
+        raise InvalidMeasurement(f"{name} was not restarted while its checks ran", seen=f"{len(meanwhile)} checks")
+    blamed = [check for check in meanwhile if check.verdict not in (*WELL, Verdict.INVALID)]
+    assert not blamed, f"taken for broken promises: {'; '.join(map(said, blamed))}"
+    ill = [check for check in afterwards if check.verdict not in WELL]
+    assert not ill, f"not so afterwards: {'; '.join(map(said, ill))}"
+
+
+def checked(mesh: Mesh, name: str, when: str) -> list[CheckResult]:
+    """The checks that a restart concerns, in a session of their own."""
+    folder = mesh.reports / "disturbed"
+    session = f"{name.replace(' ', '-')}-{when}"
+    settings = mesh.settings.model_copy(update={"reports": folder})
+    inner = replace(mesh, settings=settings, session_id=session, began=datetime.now(UTC))
+    return run_tests(inner, suites_folder("a night"), CONCERNED[name], folder / f"{session}.log")
+
+
+def said(check: CheckResult) -> str:
+    """How it ended, in a line."""
+    return f"{check.verdict.value} {check.reason.splitlines()[0][:300] if check.reason else ''}".strip()
 
 
 def restarter(mesh: Mesh, name: str) -> Callable[[], bool]:
