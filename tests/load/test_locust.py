@@ -90,6 +90,19 @@ def test_an_early_end_keeps_the_rows_and_is_inconclusive(
     assert len(read_rows(tmp_path / "rows.parquet")) == sum(server.end()["requests"].values())
 
 
+def test_what_has_no_answer_at_the_end_is_a_row_too(two_arms: Callable[..., Served], tmp_path: Path) -> None:
+    server = two_arms("--trickle", "0.05")
+    load = locust("split", server.url, tmp_path, "--request-timeout", "60", "--drain", "0.2", "--late-after", "1")
+    for _ in range(3):
+        until_it_counts(load)
+    load.terminate()
+    said, _ = load.communicate(timeout=60)
+    rows, told = read_rows(tmp_path / "rows.parquet"), server.end()
+    unfinished = rows.error == "no answer before the end of the run"
+    assert np.count_nonzero(unfinished) == told["requests"]["v2"] > 0, said
+    assert len(rows) == sum(told["requests"].values())
+
+
 def test_bad_options_end_with_words_and_code_2(tmp_path: Path) -> None:
     wrong = [
         (("canary", "http://127.0.0.1:9", "--margins", "p50=0.5"), "a margin is below 1"),

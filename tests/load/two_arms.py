@@ -16,10 +16,13 @@ import random
 import re
 import signal
 import time
+import zlib
 from collections import Counter
 from typing import Any
 
 AGENT = re.compile(r"(?im)^user-agent: *(.*?)\r?$")
+COOKIE = re.compile(r"(?im)^cookie: *(.*?)\r?$")
+BODY = b"the answer " * 100
 
 
 class Arms:
@@ -31,6 +34,7 @@ class Arms:
         self.requests: Counter[str] = Counter()
         self.failures: Counter[str] = Counter()
         self.agents: Counter[str] = Counter()
+        self.cookies: Counter[str] = Counter()
         self.connections = 0
         self.began: float | None = None
         self.seconds: dict[str, list[float]] = {"v1": [], "v2": []}
@@ -65,7 +69,7 @@ class Arms:
                 places = {q: ordered[max(0, math.ceil(q * len(ordered)) - 1)] for q in (0.5, 0.9, 0.99)}
                 quantiles[arm] = {f"p{100 * q:g}": round(1e3 * value, 3) for q, value in places.items()}
         counts = {"requests": dict(self.requests), "failures": dict(self.failures)}
-        counts["agents"] = dict(self.agents)
+        counts["agents"], counts["cookies"] = dict(self.agents), dict(self.cookies)
         return {**counts, "connections": self.connections, "milliseconds": quantiles}
 
 
@@ -75,6 +79,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, arms: Arms) -> None:
         self.arms = arms
         self.received = b""
+        self.answered = 0
         arms.connections += 1
         self.own = arms.draw(None) if arms.options.per_connection else None
 
@@ -87,6 +92,7 @@ class Connection(asyncio.Protocol):
         while b"\r\n\r\n" in self.received:
             head, _, self.received = self.received.partition(b"\r\n\r\n")
             self.arms.agents.update(AGENT.findall(head.decode()))
+            self.arms.cookies.update(COOKIE.findall(head.decode()))
             arm, began = self.arms.draw(self.own), time.perf_counter()
             seconds = self.arms.delay(arm)
             if seconds:
@@ -107,9 +113,23 @@ class Connection(asyncio.Protocol):
         passed = time.monotonic() - (arms.began or 0.0)
         revision = "old" if passed < options.revision_after else "new"
         status = "500 Internal Server Error" if failing else "200 OK"
-        head = f"HTTP/1.1 {status}\r\n{named}x-meshproof-revision: {revision}\r\ncontent-length: 3\r\n\r\n"
+        body = zlib.compress(BODY, wbits=31) if options.gzip else f"{arm}\n".encode()
+        named += "content-encoding: gzip\r\n" * options.gzip + "set-cookie: is=kept\r\n" * options.cookie
+        head = f"HTTP/1.1 {status}\r\n{named}x-meshproof-revision: {revision}\r\ncontent-length: {len(body)}\r\n\r\n"
         arms.seconds[arm].append(time.perf_counter() - began)
-        self.transport.write(head.encode() + arm.encode() + b"\n")
+        if arm == "v2" and options.trickle:
+            self.trickle(head.encode())
+            return
+        self.transport.write(head.encode() + body)
+        self.answered += 1
+        if self.answered == options.close_after:
+            self.transport.close()
+
+    def trickle(self, left: bytes) -> None:
+        """One byte after the other, and then no more."""
+        if left and not self.transport.is_closing():
+            self.transport.write(left[:1])
+            asyncio.get_running_loop().call_later(self.arms.options.trickle, self.trickle, left[1:])
 
 
 async def serve(options: argparse.Namespace) -> None:
@@ -137,6 +157,10 @@ def main() -> None:
     parser.add_argument("--stall-at", type=float, default=0.0, help="seconds after the first request")
     parser.add_argument("--stall", type=float, default=1.0, help="seconds")
     parser.add_argument("--stall-every", type=float, default=0.0, help="seconds from one stall to the next; 0 for one")
+    parser.add_argument("--trickle", type=float, default=0.0, help="seconds from byte to byte of v2's answers")
+    parser.add_argument("--close-after", type=int, default=0, help="answers of a connection, which end it unannounced")
+    parser.add_argument("--cookie", action="store_true", help="answers set one")
+    parser.add_argument("--gzip", action="store_true", help="longer answers, which come compressed")
     parser.add_argument("--per-connection", action="store_true", help="draw once for each connection")
     parser.add_argument("--drift-after", type=float, default=0.0, help="seconds after the first request")
     parser.add_argument("--drift-to", type=float, default=0.5, help="v2's share from then on")

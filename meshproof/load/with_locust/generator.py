@@ -8,12 +8,9 @@ from contextlib import ExitStack
 from typing import Any
 
 import gevent
-import gevent.socket
 import psutil
 from gevent.lock import RLock
 from gevent.pool import Group
-from geventhttpclient.url import URL
-from locust.contrib.fasthttp import FastHttpSession
 from locust.env import Environment
 from locust.runners import LocalRunner, WorkerRunner
 
@@ -23,8 +20,9 @@ from meshproof.load.priority import ahead_of_others
 from meshproof.load.rows import Row
 from meshproof.load.schedule import starts
 from meshproof.load.with_locust.clock import now
-from meshproof.load.with_locust.line import Addresses, Line
+from meshproof.load.with_locust.line import Line
 from meshproof.load.with_locust.messages import BEGIN, ENOUGH, ROWS
+from meshproof.load.with_locust.target import Target
 
 __all__ = ["Generator"]
 
@@ -50,13 +48,13 @@ class Generator:
 
     def _reset(self) -> None:
         self._rows: list[Row] = []
-        self._under_way: dict[int, tuple[Line, int, int]] = {}
-        self._requests = Group()
+        self._under_way: dict[Line, tuple[int, int]] = {}
+        self._serving = Group()
         self._planned = self._late = self._dropped = self._sent = 0
         self._cpu: list[tuple[float, float]] = []
-        self._lines: deque[Line] = deque()
-        self._further: list[Line] = []
-        self._made = 0
+        self._free: deque[Any] = deque()
+        self._free_further: list[Any] = []
+        self._made = self._users = 0
 
     def finish(self) -> None:
         """No further start; wait for what is under way, and report the last rows. Returns when that is done."""
@@ -65,11 +63,12 @@ class Generator:
                 return
             self._running = False
             self._scheduling.kill()
-            self._requests.join(timeout=self._load.drain)
+            gevent.killall([*self._free, *self._free_further])
+            self._serving.join(timeout=self._load.drain)
             self._reporting.kill()
-            self._requests.kill()
+            self._serving.kill()
             # What still has no answer was sent, too.
-            for line, intended, start in self._under_way.values():
+            for line, (intended, start) in self._under_way.items():
                 problem = "no answer before the end of the run"
                 self._rows.append(Row(intended, start, now(), 0, None, line.connection, line.user, 0, problem))
             self._under_way.clear()
@@ -83,14 +82,13 @@ class Generator:
                 return
             self._reset()
             self._load = Load.of({**msg.data["options"], "run_id": msg.data["run"]})
-            self._addresses = self._looked_up()
-            users = self._runner.user_count
-            self._lines.extend(self._new_line() for _ in range(users))
+            self._target = Target.of(self._environment.host or "", self._load)
+            self._users = self._runner.user_count
             self._running = True
             self._punctual = self._priority.enter_context(ahead_of_others())
             self._sample()
             self._reporting = gevent.spawn(self._report_on)
-            self._scheduling = gevent.spawn(self._schedule, msg.data["begin"], users / max(msg.data["users"], 1))
+            self._scheduling = gevent.spawn(self._schedule, msg.data["begin"], self._users / max(msg.data["users"], 1))
 
     def _on_enough(self, **_: Any) -> None:
         self.finish()
@@ -104,64 +102,44 @@ class Generator:
             # Also when behind: only while this one sleeps can a request begin.
             gevent.sleep(max((due - now()) / 1e6, 0))
             self._planned += 1
-            line = self._free_line()
-            if line is None:
-                self._dropped += 1
-            else:
-                self._requests.start(gevent.Greenlet(self._send, line, due))
+            self._begin(due)
 
-    def _free_line(self) -> Line | None:
-        if self._lines:
-            return self._lines.popleft()
-        if self._further:
-            return self._further.pop()
-        return self._new_line() if self._made < self._load.max_in_flight else None
+    def _begin(self, due: int) -> None:
+        """Let a free line send, or a further one; when there may be none, this start is dropped."""
+        if self._made < self._users:
+            self._serving.spawn(self._serve, self._new_line(), due, self._free)
+        elif self._free or self._free_further:
+            # Users in turn, so that each has many requests; the others as few of them as possible.
+            free = self._free.popleft() if self._free else self._free_further.pop()
+            gevent.get_hub().loop.run_callback(free.switch, due)
+        elif self._made < self._load.max_in_flight:
+            self._serving.spawn(self._serve, self._new_line(), due, self._free_further)
+        else:
+            self._dropped += 1
 
     def _new_line(self) -> Line:
         self._made += 1
         user = (self._runner.worker_index + 1) * _USERS_OF_A_PROCESS + self._made
-        return Line(user, self._load, self._open, self._addresses)
+        return Line(user, self._load, self._target, self._environment.events.request)
 
-    def _looked_up(self) -> Addresses:
-        target = URL(self._environment.host or "")
-        try:
-            return gevent.socket.getaddrinfo(target.host, target.port, type=gevent.socket.SOCK_STREAM)
-        except OSError:
-            return []  # every request fails, and its row says why
-
-    def _open(self) -> FastHttpSession:
-        load = self._load
-        return FastHttpSession(
-            base_url=self._environment.host,
-            request_event=self._environment.events.request,
-            user=None,
-            concurrency=1,
-            max_retries=0,
-            connection_timeout=load.request_timeout,
-            network_timeout=load.request_timeout,
-        )
+    def _serve(self, line: Line, intended: int, free: deque[Any] | list[Any]) -> None:
+        """All that one line sends. One greenlet for all of it: to make one takes as long as half a request."""
+        while True:
+            self._send(line, intended)
+            if not self._running:
+                return
+            free.append(gevent.getcurrent())
+            intended = gevent.get_hub().switch()
 
     def _send(self, line: Line, intended: int) -> None:
         start = now()
         if start - intended > self._load.late_after * 1e6:
             self._late += 1
-        ticket = next(_tickets)
-        self._under_way[ticket] = (line, intended, start)
+        self._under_way[line] = (intended, start)
         self._sent += 1
-        try:
-            row = line.send(intended)
-        except gevent.Timeout as problem:
-            row = Row(intended, start, now(), 0, None, line.connection, line.user, 0, f"Timeout: {problem}")
-        except Exception as problem:
-            # A fault of the client's own is a request without an answer, like any other.
-            row = Row(intended, start, now(), 0, None, line.connection, line.user, 0, repr(problem)[:200])
-        del self._under_way[ticket]
+        row = line.send(intended)
+        del self._under_way[line]
         self._rows.append(row)
-        # Users in turn, so that each has many requests; the others as few of them as possible.
-        if line.user % _USERS_OF_A_PROCESS <= max(self._runner.user_count, 1):
-            self._lines.append(line)
-        else:
-            self._further.append(line)
 
     def _report_on(self) -> None:
         for number in itertools.count():
@@ -176,11 +154,11 @@ class Generator:
 
     def _report(self, last: bool = False) -> None:
         rows, self._rows = self._rows, []
-        complete = min((start for _, _, start in self._under_way.values()), default=now())
+        complete = min((start for _, start in self._under_way.values()), default=now())
         self._runner.send_message(
             ROWS,
             {
-                "rows": [tuple(row) for row in rows],
+                "rows": rows,
                 "complete_before": complete,
                 "planned": self._planned,
                 "late": self._late,
@@ -191,6 +169,3 @@ class Generator:
                 "last": last,
             },
         )
-
-
-_tickets = itertools.count()

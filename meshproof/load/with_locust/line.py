@@ -2,39 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from contextlib import suppress
+from http.cookiejar import CookieJar
 from typing import Any
 
 import gevent
-from locust.contrib.fasthttp import FastHttpSession, LocustBadStatusCode
+import gevent.socket
+from gevent.monkey import get_original
+from geventhttpclient.header import Headers
+from geventhttpclient.response import HTTPSocketResponse
+from locust.contrib.fasthttp import ErrorResponse, FastRequest, FastResponse, LocustBadStatusCode, LocustUserAgent
+from locust.event import EventHook
 
 from meshproof.load.options import Load
 from meshproof.load.rows import Row, request_mark
 from meshproof.load.with_locust.clock import now
+from meshproof.load.with_locust.target import Target
 
-__all__ = ["Addresses", "Line"]
-
-Addresses = list[tuple[Any, ...]]
-"""As getaddrinfo gives them."""
+__all__ = ["Line"]
 
 _CONNECTIONS_OF_A_LINE = 1_000_000
+_READABLE = 1
 
 
 class Line:
-    """A session whose connection is known by number, and which sends each request exactly once."""
+    """Sends each request exactly once, on a connection that is known by number.
 
-    def __init__(
-        self, user: int, load: Load, open_session: Callable[[], FastHttpSession], addresses: Addresses
-    ) -> None:
-        """`open_session` gives a session of one connection. `addresses` are the target's: they are looked up once in a
-        run, since a look-up takes a thread, and is no part of a request."""
+    Locust's own client would do with a few lines less: it sends what got no answer again unless its inside is changed,
+    and takes twice the time for each request, of which there are thousands a second.
+    """
+
+    def __init__(self, user: int, load: Load, target: Target, told: EventHook) -> None:
+        """`told` is Locust's event of a request; it gets the same request object each time, which has the URL only."""
         self.user = user
-        self._addresses = addresses
         self._load = load
-        self._open = open_session
+        self._target = target
+        self._told, self._told_request = told, FastRequest(target.url, headers=Headers())
+        self._socket: gevent.socket.socket | None = None
+        self._readable: Any = None
         self._connections = 0
-        self._headers = {"Host": load.target_host} if load.target_host else {}
-        self._session = self._opened()
+        self._cookies: CookieJar | None = None
+        # One for all requests: started again it counts from the beginning, as one that does not repeat would not.
+        self._limit = gevent.get_hub().loop.timer(load.request_timeout, load.request_timeout)
 
     @property
     def connection(self) -> int:
@@ -43,46 +52,96 @@ class Line:
 
     def send(self, intended: int) -> Row:
         """Send one request, whatever becomes of it. Locust's own statistics get the time from the intended start."""
-        load = self._load
-        start = now()
-        headers = {**self._headers, "User-Agent": f"{load.user_agent} {request_mark(self.user, start)}"}
-        with (
-            gevent.Timeout(load.request_timeout),
-            self._session.get(load.path, headers=headers, catch_response=True, allow_redirects=False) as answer,
-        ):
+        load, start = self._load, now()
+        answer: Any = None
+        problem: BaseException | None = None
+        version = revision = None
+        status = size = 0
+        try:
+            self._limit.again(self._end, gevent.getcurrent(), update=True)
+            answer = self._ask(start)
+            size = len(answer.content)
             end = now()
-            answer.request_meta["response_time"] = (end - intended) / 1000
-            problem = answer.request_meta["exception"]
-            if isinstance(problem, LocustBadStatusCode):
-                problem = None
-            told = answer.headers or {}
-            row = Row(
-                intended=intended,
-                start=start,
-                end=end,
-                status=0 if problem else answer.status_code,
-                version=told.get(load.arm_header),
-                connection=self.connection,
-                user=self.user,
-                bytes=answer.request_meta["response_length"],
-                error=f"{type(problem).__name__}: {problem}"[:200] if problem else None,
-                revision=told.get(load.revision_header),
+            headers = answer.headers
+            version, revision = _text(headers, load.arm_header), _text(headers, load.revision_header)
+            if "set-cookie" in headers:
+                self._keep_cookies(answer)
+            status = answer.status_code
+        except (Exception, gevent.Timeout) as caught:
+            # Also a fault of the client's own is a request without an answer.
+            end, problem = now(), caught
+        finally:
+            self._limit.stop()
+        error = None
+        if not status:
+            error = f"{type(problem).__name__}: {problem}"[:200]
+            answer = ErrorResponse(self._told_request, problem)  # type: ignore[arg-type]
+        elif status not in LocustUserAgent.valid_response_codes:
+            problem = LocustBadStatusCode(self._target.url, code=status)
+        if not status or answer._response.should_close():
+            self.close()
+        # A listener may ask for the end of a Locust user. There is none behind this line.
+        with suppress(Exception):
+            self._told.fire(
+                request_type="GET",
+                name=load.path,
+                context={},
+                response=answer,
+                exception=problem,
+                start_time=start / 1e6,
+                url=self._target.url,
+                response_length=size,
+                response_time=(end - intended) / 1000,
             )
-        if row.status == 0:
-            # Whatever state the connection is in, nothing else is sent on it.
-            self._session.client.close()
-            self._session = self._opened()
-        return row
+        return Row(intended, start, end, status, version, self.connection, self.user, size, error, revision)
 
-    def _opened(self) -> FastHttpSession:
-        session = self._open()
-        pool: Any = session.client.clientpool.get_client(session.base_url or "")._connection_pool
-        # The client repeats a GET when the connection is closed before an answer, as often as this says. That would
-        # hide failures, and give the request a second arm.
-        pool.size = -1
-        pool.after_connect = self._connected
-        pool._resolve = lambda: self._addresses
-        return session
+    def close(self) -> None:
+        """Whatever state the connection is in, nothing else is sent on it."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
 
-    def _connected(self, _socket: object) -> None:
-        self._connections += 1
+    def _end(self, sending: Any) -> None:
+        sending.throw(gevent.Timeout(self._load.request_timeout))
+
+    def _ask(self, start: int) -> FastResponse:
+        request = self._target.request(request_mark(self.user, start), self._kept_cookies())
+        connection = self._open_connection()
+        connection.sendall(request.encode("latin-1"))
+        answer: Any = HTTPSocketResponse(connection)
+        return FastResponse(answer, self._told_request, request)
+
+    def _open_connection(self) -> gevent.socket.socket:
+        """The one that there is. What can be read on it before anything was asked is its end."""
+        if self._socket is not None and self._readable.poll(0):
+            self.close()
+        if self._socket is None:
+            self._socket = self._target.connected()
+            self._connections += 1
+            self._readable = _poll()
+            self._readable.register(self._socket, _READABLE)
+        return self._socket
+
+    def _keep_cookies(self, answer: Any) -> None:
+        self._cookies = self._cookies or CookieJar()
+        self._cookies.extract_cookies(answer, self._bare_request())
+
+    def _kept_cookies(self) -> str | None:
+        if self._cookies is None:
+            return None
+        request = self._bare_request()
+        self._cookies.add_cookie_header(request)
+        return _text(request.headers, "cookie")
+
+    def _bare_request(self) -> FastRequest:
+        return FastRequest(self._target.url, headers=Headers())
+
+
+def _text(headers: Headers, name: str) -> str | None:
+    """A header that is there twice is one with both values, as HTTP has it."""
+    value: Any = headers.get(name)
+    return ", ".join(value) if isinstance(value, list) else value
+
+
+# At once, without asking gevent's loop.
+_poll: Any = get_original("select", "poll")
