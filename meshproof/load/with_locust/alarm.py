@@ -9,13 +9,14 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from typing import Any
 
 import gevent
-import gevent.socket
 
 __all__ = ["Alarm"]
 
 _SECOND = 10**9
+_READABLE = 1
 
 
 class _Spec(ctypes.Structure):
@@ -37,6 +38,7 @@ class Alarm:
         self._c = ctypes.PyDLL(None, use_errno=True)
         made = getattr(self._c, "timerfd_create", None)
         self._file = made(time.CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC) if made else -1
+        self._due: Any = gevent.get_hub().loop.io(self._file, _READABLE) if made else None
 
     def sleep(self, seconds: float) -> None:
         """As gevent.sleep."""
@@ -46,10 +48,11 @@ class Alarm:
         whole, rest = divmod(max(int(seconds * _SECOND), 1), _SECOND)
         # To set it is also to take back what was readable.
         self._c.timerfd_settime(self._file, 0, ctypes.byref(_Spec(0, 0, whole, rest)), None)
-        gevent.socket.wait_read(self._file)
+        gevent.get_hub().wait(self._due)
 
     def close(self) -> None:
         """Not while somebody sleeps."""
         if self._file >= 0:
+            self._due.close()
             os.close(self._file)
             self._file = -1

@@ -128,9 +128,9 @@ class Coordinator:
                 say(view.line)
             if view.decided or self._lost():
                 return
-            # The statistics may take a twentieth of the time, so that they do not make starts late; but a look that
+            # The statistics may take a fiftieth of the time, so that they do not make starts late; but a look that
             # took long because the machine was busy is no reason to be blind for long.
-            gevent.sleep(min(max(20 * (time.monotonic() - began) - _LOOK_EVERY, 0), _BLIND))
+            gevent.sleep(min(max(50 * (time.monotonic() - began) - _LOOK_EVERY, 0), _BLIND))
 
     def _look(self, *, last: bool = False) -> View:
         assert self.run is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
 
 import gevent
@@ -19,6 +19,7 @@ from meshproof.load.options import Load
 from meshproof.load.priority import ahead_of_others
 from meshproof.load.rows import Row
 from meshproof.load.schedule import starts
+from meshproof.load.with_locust.alarm import Alarm
 from meshproof.load.with_locust.clock import now
 from meshproof.load.with_locust.line import Line
 from meshproof.load.with_locust.messages import BEGIN, ENOUGH, ROWS
@@ -97,12 +98,13 @@ class Generator:
         if not part:
             return
         load, place = self._load, self._runner.worker_index
-        for after in starts(load.arrivals, load.rate, part=part, place=place, seed=load.seed):
-            due = begin + int(after * 1e6)
-            # Also when behind: only while this one sleeps can a request begin.
-            gevent.sleep(max((due - now()) / 1e6, 0))
-            self._planned += 1
-            self._begin(due)
+        with closing(Alarm()) as alarm:
+            for after in starts(load.arrivals, load.rate, part=part, place=place, seed=load.seed):
+                due = begin + int(after * 1e6)
+                # Also when behind: only while this one sleeps can a request begin.
+                alarm.sleep((due - now()) / 1e6)
+                self._planned += 1
+                self._begin(due)
 
     def _begin(self, due: int) -> None:
         """Let a free line send, or a further one; when there may be none, this start is dropped."""
