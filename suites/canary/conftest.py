@@ -75,10 +75,13 @@ def client(mesh: Mesh) -> Iterator[Pod]:
         yield found
 
 
-@pytest.fixture(scope="session")
-def choosers(mesh: Mesh, gateways: list[Proxy], client: Pod) -> dict[str, list[Proxy]]:
-    """The proxies that choose an arm, by vantage."""
-    return {"gateway": gateways, "mesh": [mesh.proxy(client)]}
+@pytest.fixture(params=["gateway", "mesh"])
+def choosers(request: pytest.FixtureRequest, mesh: Mesh) -> list[Proxy]:
+    """The proxies that choose an arm for requests from each vantage."""
+    if request.param == "gateway":
+        return mesh.gateway_proxies
+    client: Pod = request.getfixturevalue("client")
+    return [mesh.proxy(client)]
 
 
 @pytest.fixture(scope="session")
