@@ -43,6 +43,8 @@ HEAD_START = 1.5
 """Seconds before the first restart: checks are under way by then."""
 BETWEEN = 3.0
 """Seconds from one restart's end to the next."""
+LASTING = 45.0
+"""Seconds of restarts: what is checked later finds it standing."""
 
 
 @pytest.mark.parametrize("name", CONCERNED)
@@ -78,7 +80,8 @@ def checked(mesh: Mesh, name: str, when: str) -> list[CheckResult]:
 
 def said(check: CheckResult) -> str:
     """How it ended, in a line."""
-    return f"{check.verdict.value} {check.reason.splitlines()[0][:300] if check.reason else ''}".strip()
+    first = check.reason.partition("\n")[0][:300]
+    return first if first.startswith(check.verdict.value) else f"{check.verdict.value} {first}".strip()
 
 
 def restarter(mesh: Mesh, name: str) -> Callable[[], bool]:
@@ -102,12 +105,12 @@ def restarter(mesh: Mesh, name: str) -> Callable[[], bool]:
 
 @contextmanager
 def again_and_again(act: Callable[[], bool]) -> Iterator[list[float]]:
-    """While the block lasts, `act` as long as it returns True; gives the moments at which it was done."""
+    """While the block and LASTING last, `act` as long as it returns True; gives the moments at which it was done."""
     done, moments = Event(), list[float]()
 
     def go_on() -> None:
-        again, pause = True, HEAD_START
-        while again and not done.wait(pause):
+        again, pause, began = True, HEAD_START, time.time()
+        while again and time.time() < began + LASTING and not done.wait(pause):
             moments.append(time.time())
             again, pause = act(), BETWEEN
 
