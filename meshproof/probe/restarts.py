@@ -22,17 +22,22 @@ def restarted(
     """What happened to pods since a moment (seconds since 1970), a line each; nothing that fell in other periods.
 
     Kubernetes tells times in whole seconds: what it says happened in the second of `since` may have been before, and
-    does not count. Pods that checks made for themselves do not either. Raises ClusterError.
+    does not count. Pods that checks made for themselves do not either, nor those of Jobs, which come and go by plan.
+    Raises ClusterError.
     """
     found = [
         (at, words)
         for namespace in namespaces
         for pod in cluster.list("Pod", namespace, api_version="v1")
-        if _TEMPORARY not in pod["metadata"].get("labels", {})
+        if _TEMPORARY not in pod["metadata"].get("labels", {}) and not _of_a_job(pod)
         for at, words in _events(pod)
         if at > since and not any(begin <= at <= end for begin, end in apart_from)
     ]
     return [f"{words} at {datetime.fromtimestamp(at, UTC):%H:%M:%S}Z" for at, words in sorted(found)]
+
+
+def _of_a_job(pod: dict[str, Any]) -> bool:
+    return any(owner["kind"] == "Job" for owner in pod["metadata"].get("ownerReferences", []))
 
 
 def _events(pod: dict[str, Any]) -> Iterator[tuple[float, str]]:

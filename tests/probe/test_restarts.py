@@ -79,5 +79,12 @@ def test_pods_of_checks_and_periods_of_checks_are_left_out() -> None:
     ]
 
 
+@pytest.mark.parametrize(("owner", "counts"), [("Job", False), ("ReplicaSet", True)])
+def test_pods_of_jobs_come_and_go(owner: str, counts: bool) -> None:
+    owned = pod(created=2)
+    owned["metadata"]["ownerReferences"] = [{"kind": owner}]
+    assert bool(found(owned)) is counts
+
+
 def test_what_happened_first_is_told_first() -> None:
     assert [line.split()[1] for line in found(pod("b", created=9), pod("a", created=4))] == ["apps/a", "apps/b"]
