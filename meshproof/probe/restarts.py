@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from math import floor
 from typing import Any
 
 from meshproof.kube import Cluster
@@ -21,9 +22,8 @@ def restarted(
 ) -> list[str]:
     """What happened to pods since a moment (seconds since 1970), a line each; nothing that fell in other periods.
 
-    Kubernetes tells times in whole seconds: what it says happened in the second of `since` may have been before, and
-    does not count. Pods that checks made for themselves do not either, nor those of Jobs, which come and go by plan.
-    Raises ClusterError.
+    Kubernetes tells times in whole seconds: all that it says happened in the second of `since` counts. Pods that checks
+    made for themselves do not, nor those of Jobs, which come and go by plan. Raises ClusterError.
     """
     found = [
         (at, words)
@@ -31,7 +31,7 @@ def restarted(
         for pod in cluster.list("Pod", namespace, api_version="v1")
         if _TEMPORARY not in pod["metadata"].get("labels", {}) and not _of_a_job(pod)
         for at, words in _events(pod)
-        if at > since and not any(begin <= at <= end for begin, end in apart_from)
+        if at >= floor(since) and not any(floor(begin) <= at <= end for begin, end in apart_from)
     ]
     return [f"{words} at {datetime.fromtimestamp(at, UTC):%H:%M:%S}Z" for at, words in sorted(found)]
 

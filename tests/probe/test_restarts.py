@@ -47,16 +47,17 @@ def test_a_pod_that_came() -> None:
     assert found(pod(created=2)) == ["pod apps/goapi-1 was created at 12:00:02Z"]
 
 
-def test_the_second_in_which_a_measurement_began_does_not_count() -> None:
-    assert found(pod(created=0)) == []
-    assert found(pod(created=1)) != []
+def test_the_second_in_which_a_measurement_began_counts() -> None:
+    assert found(pod(created=-1)) == []
+    assert found(pod(created=0)) != []
+    assert found(pod(created=0), apart_from=[(NOON + 0.9, NOON + 2)]) == []
 
 
 def test_a_pod_that_goes_was_deleted_when_its_grace_began() -> None:
     going = pod()
     going["metadata"] |= {"deletionTimestamp": time_of(33), "deletionGracePeriodSeconds": 30}
     assert found(going) == ["pod apps/goapi-1 was deleted at 12:00:03Z"]
-    assert found(going, since=NOON + 4) == []
+    assert found(going, since=NOON + 4.5) == []
 
 
 @pytest.mark.parametrize("kind", ["containerStatuses", "initContainerStatuses"])
