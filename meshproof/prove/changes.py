@@ -27,6 +27,7 @@ from meshproof.mend.undoing import (
 )
 from meshproof.prove.mutants import Mutant, Step
 from meshproof.stack.overlay import lay_over
+from meshproof.waiting import eventually
 
 __all__ = ["perform", "planned", "touched"]
 
@@ -42,7 +43,11 @@ def planned(cluster: Cluster, mutant: Mutant) -> list[Undo]:
 
 
 def perform(cluster: Cluster, step: Step) -> None:
-    """Do one step, without waiting for its effect. `faults` and `spoils` are not the cluster's: see faults.py."""
+    """Do one step, without waiting for its effect, unless it is such a wait. `faults` and `spoils` are not the
+    cluster's: see faults.py.
+
+    Raises StateNotReached when pods that have to be gone are not; ClusterError.
+    """
     if step.delete is not None:
         delete(cluster, step.delete)
     elif (change := _changed(cluster, step)) is not None:
@@ -56,6 +61,12 @@ def perform(cluster: Cluster, step: Step) -> None:
     elif step.end is not None:
         for name in pods_of(cluster, step.end):
             cluster.delete_object("Pod", name, step.end.namespace, "v1", wait=False)
+    elif (gone := step.gone) is not None:
+        eventually(
+            lambda: not cluster.list("Pod", gone.namespace, gone.labels, api_version="v1"),
+            timeout=cluster.timeouts.rollout,
+            what=f"{gone.namespace} has no pod with {gone.labels} any more",
+        )
 
 
 def touched(mutant: Mutant) -> Iterator[Reference]:
@@ -86,6 +97,8 @@ def _planned(cluster: Cluster, step: Step) -> Iterator[Undo]:
     elif step.restart is not None:
         _found(cluster, step.restart)
         yield Restart(reference=step.restart)
+    elif step.gone is not None:
+        pods_of(cluster, step.gone)  # what was never there would be gone at once
     elif step.run is not None and step.run.undo:
         yield Run(command=step.run.model_copy(update={"argv": step.run.undo, "undo": None}))
     elif step.faults is not None or step.spoils is not None:

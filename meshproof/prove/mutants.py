@@ -48,8 +48,9 @@ class Step(Table):
     """One thing to do; exactly one of the fields.
 
     `delete` an object; `overlay` a partial object over one that is there (lists of named things merged by name, null
-    removes); `substitute` a text in one of its fields; `apply` further objects; `restart` a workload; `end` pods; `run`
-    a command in pods; switch on `faults` of the intake, or `spoils`, which alter what it answers.
+    removes); `substitute` a text in one of its fields; `apply` further objects; `restart` a workload; `end` pods; wait
+    until pods are `gone`; `run` a command in pods; switch on `faults` of the intake, or `spoils`, which alter what it
+    answers.
     """
 
     delete: Reference | None = None
@@ -58,6 +59,7 @@ class Step(Table):
     apply: list[Object] | None = None
     restart: Reference | None = None
     end: Pods | None = None
+    gone: Pods | None = None
     run: Command | None = None
     faults: Annotated[list[Fault], Field(min_length=1)] | None = None
     spoils: Annotated[list[Spoil], Field(min_length=1)] | None = None

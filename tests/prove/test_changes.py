@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,27 @@ def test_pods_are_ended_by_label(small: SmallCluster, cluster: Cluster) -> None:
     perform(cluster, mutant({"end": {"namespace": "shop", "labels": "app=web"}}).steps[0])
     assert path_of(pods[0]) not in small.objects
     assert path_of(pods[1]) in small.objects
+
+
+def test_pods_that_have_to_be_gone_are_waited_for(small: SmallCluster, cluster: Cluster) -> None:
+    step = mutant({"gone": {"namespace": "shop", "labels": "app=web"}})
+    with pytest.raises(UsageError, match="pods that are not there"):
+        planned(cluster, step)
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web", "namespace": "shop", "labels": {"app": "web"}},
+    }
+    leaving = copy.deepcopy(pod)
+    leaving["metadata"]["deletionTimestamp"] = "2026-05-01T12:00:00Z"
+    small.has(pod)
+    assert planned(cluster, step) == []
+    small.has(leaving)
+    going = threading.Timer(0.4, lambda: small.objects.pop(path_of(pod)))
+    going.start()
+    perform(cluster, step.steps[0])
+    assert path_of(pod) not in small.objects
+    going.join()
 
 
 def test_a_restart_changes_the_template_alone(small: SmallCluster, cluster: Cluster) -> None:
