@@ -25,14 +25,14 @@ def web(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if find_spec("locust") is None:  # to import it would patch this process for gevent
         pytest.skip("the extra `load` is not installed")
     arms = [sys.executable, str(ROOT / "tests/load/two_arms.py"), "--latency", "0.004"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, apart = _free_port(), str(_free_port())
     server = subprocess.Popen(arms, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     target = f"http://127.0.0.1:{server.stdout.readline().strip()}"
     argv = [sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests/split.py"), "--host", target]
     argv += ["--web-host", "127.0.0.1", "--web-port", str(port), "--late-after", "1", "--rate", "200", *request.param]
+    # Locust's usual port may be another's: a worker joins any master that it finds there.
+    argv += ["--master-port", apart, "--master-bind-port", apart] if request.param else []
     environment = {**os.environ, "PYTHONWARNINGS": "ignore"}
     with (tmp_path / "said").open("w") as said:
         locust = subprocess.Popen(argv, stdout=said, stderr=said, cwd=tmp_path, env=environment)
@@ -43,6 +43,12 @@ def web(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         for process in (locust, server):
             process.terminate()
             process.communicate(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def _listens(port: int) -> bool:

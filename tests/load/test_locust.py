@@ -37,10 +37,24 @@ def locust(file: str, url: str, folder: Path, *words: str) -> subprocess.Popen[s
         )
 
 
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def two_processes() -> tuple[str, ...]:
+    """Apart from whoever else uses Locust's usual port: a worker joins any master that it finds there."""
+    port = str(free_port())
+    return ("--processes", "2", "--master-port", port, "--master-bind-port", port)
+
+
 def test_rows_of_all_processes_are_the_requests_that_were_sent(two_arms: Callable[..., Served], tmp_path: Path) -> None:
     """Also of those without an answer, which are not sent again; and the verdict is that of the rows."""
     server = two_arms("--fail", "0.1", "--hang-up")
-    options = {"processes": 2, "rate": 800, "cap": 400, "weights": "1,99", "late-after": 1}
+    port = free_port()
+    apart = {"master-port": port, "master-bind-port": port}
+    options = {"processes": 2, **apart, "rate": 800, "cap": 400, "weights": "1,99", "late-after": 1}
     ended = run_outside("split", server.url, options, seconds=30, rows=tmp_path / "rows.parquet")
     told, rows = server.end(), ended.rows
     marks = map(request_mark, map(int, rows.user), map(int, rows.start))
@@ -59,10 +73,12 @@ def test_rows_of_all_processes_are_the_requests_that_were_sent(two_arms: Callabl
 def until_it_counts(load: subprocess.Popen[str]) -> None:
     """Returns when the run has told its progress for the first time."""
     assert load.stdout is not None
+    said = []
     for line in load.stdout:
+        said.append(line)
         if "e-value" in line:
             return
-    raise AssertionError("the run ended without any progress")
+    raise AssertionError(f"the run ended, with {load.wait(60)}, without any progress: {''.join(said)}")
 
 
 def still_runs(process: psutil.Process) -> bool:
@@ -73,11 +89,12 @@ def still_runs(process: psutil.Process) -> bool:
         return False
 
 
-@pytest.mark.parametrize(("sent", "words"), [(signal.SIGTERM, ()), (signal.SIGINT, ("--processes", "2"))])
+@pytest.mark.parametrize(("sent", "processes"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
 def test_an_early_end_keeps_the_rows_and_is_inconclusive(
-    two_arms: Callable[..., Served], tmp_path: Path, sent: signal.Signals, words: tuple[str, ...]
+    two_arms: Callable[..., Served], tmp_path: Path, sent: signal.Signals, processes: int
 ) -> None:
     server = two_arms("--latency", "0.05")
+    words = two_processes() if processes == 2 else ()
     load = locust("split", server.url, tmp_path, "--cap", "10000", "--margin", "1", "--late-after", "1", *words)
     until_it_counts(load)
     workers = psutil.Process(load.pid).children(recursive=True)
@@ -170,7 +187,7 @@ def test_a_master_has_exactly_the_rows_of_its_workers(two_arms: Callable[..., Se
 def test_a_killed_worker_makes_the_run_invalid(two_arms: Callable[..., Served], tmp_path: Path) -> None:
     """What it had not told yet is lost, so that nobody knows how those requests were split."""
     server = two_arms()
-    words = ("--processes", "2", "--cap", "10000", "--margin", "1", "--late-after", "1")
+    words = (*two_processes(), "--cap", "10000", "--margin", "1", "--late-after", "1")
     load = locust("split", server.url, tmp_path, *words)
     until_it_counts(load)
     victim = psutil.Process(load.pid).children()[0]
@@ -179,12 +196,6 @@ def test_a_killed_worker_makes_the_run_invalid(two_arms: Callable[..., Served], 
     assert load.returncode == 4, said + (tmp_path / "errors").read_text()
     assert "requests not accounted for: the last rows of" in said
     assert 0 < len(read_rows(tmp_path / "rows.parquet")) <= sum(server.end()["requests"].values())
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_the_options_are_told() -> None:

@@ -30,7 +30,8 @@ def suites(tmp_path: Path) -> Path:
 
 def mesh(tmp_path: Path) -> Any:
     settings = SimpleNamespace(reports=tmp_path)
-    return SimpleNamespace(settings=settings, reports=tmp_path, bed=SimpleNamespace(network=None), cluster=None)
+    undisturbed = SimpleNamespace(list=lambda *_, **__: [])
+    return SimpleNamespace(settings=settings, reports=tmp_path, bed=SimpleNamespace(network=None), cluster=undisturbed)
 
 
 def on_purpose(_node: str, _verdict: Ending, reason: str) -> bool:
