@@ -37,6 +37,7 @@ from meshproof.probe import (
 from meshproof.probe.address import LoadBalancer, load_balancer
 from meshproof.probe.barrier import drained
 from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
+from meshproof.probe.restarts import SESSION_LABEL
 from meshproof.settings import Settings
 from meshproof.stack import RUN_LABEL, Installed
 from meshproof.timeouts import Timeouts
@@ -88,6 +89,11 @@ class Mesh:
         if state is None or state.address is None:
             raise InvalidMeasurement("the gateway has no address", remedy="see the checks of the gateway's address")
         return f"[{state.address}]" if ":" in state.address else state.address
+
+    def session(self, name: str, reports: Path) -> Mesh:
+        """The same mesh for a session of its own, which begins now and has its folder of that name below `reports`."""
+        settings = self.settings.model_copy(update={"reports": reports})
+        return replace(self, settings=settings, session_id=name, began=datetime.now(UTC))
 
     @cached_property
     def host(self) -> HostVantage:
@@ -243,7 +249,7 @@ class Mesh:
     @contextmanager
     def temporary(self, manifests: Sequence[Manifest], *, wait: bool = True) -> Iterator[list[Manifest]]:
         """Objects that exist for the length of the block; afterwards they are gone, or without `wait` on their way."""
-        labels = {RUN_LABEL: self.bed.run_id, "meshproof.dev/session": self.session_id}
+        labels = {RUN_LABEL: self.bed.run_id, SESSION_LABEL: self.session_id}
         removal = [Delete(reference=reference_of(manifest)) for manifest in manifests]
         with noted(self.cluster, ", ".join(manifest["metadata"]["name"] for manifest in manifests), removal):
             try:

@@ -9,12 +9,13 @@ from typing import Any
 
 from meshproof.kube import Cluster
 
-__all__ = ["Period", "restarted"]
+__all__ = ["SESSION_LABEL", "Period", "restarted"]
 
 Period = tuple[float, float]
 """From and until, in seconds since 1970."""
 
-_TEMPORARY = "meshproof.dev/session"
+SESSION_LABEL = "meshproof.dev/session"
+"""On what a check makes for as long as it lasts."""
 
 
 def restarted(
@@ -29,7 +30,7 @@ def restarted(
         (at, words)
         for namespace in namespaces
         for pod in cluster.list("Pod", namespace, api_version="v1")
-        if _TEMPORARY not in pod["metadata"].get("labels", {}) and not _of_a_job(pod)
+        if SESSION_LABEL not in pod["metadata"].get("labels", {}) and not _of_a_job(pod)
         for at, words in _events(pod)
         if at >= floor(since) and not any(floor(begin) <= at <= end for begin, end in apart_from)
     ]

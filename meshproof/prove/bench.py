@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -19,8 +18,7 @@ from meshproof.prove.matrix import Cell, is_expected, judge
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase, Stopwatch
 from meshproof.prove.settling import concerns_proxies, generations, settled, wait_until_seen
-from meshproof.report.results import CheckResult, LeftOut
-from meshproof.verdict import Verdict
+from meshproof.report.results import UNHARMED, CheckResult
 
 __all__ = ["Bench"]
 
@@ -78,7 +76,7 @@ class Bench:
     def test(self, mutant: Mutant) -> tuple[Cell, ...]:
         """The mutant's tests, impatiently, and what became of each. Raises MeshproofError when they did not run."""
         with self.watch.runs(Phase.TEST, mutant.name):
-            session = _impatient(self._session(mutant.name), mutant.patience)
+            session = _impatient(self._mesh.session(mutant.name, self._folder), mutant.patience)
             log = self._folder / f"{mutant.name}.log"
             return judge(mutant, run_tests(session, self._suites, mutant.tests, log, partial(is_expected, mutant)))
 
@@ -100,8 +98,8 @@ class Bench:
         names = [mutant.name for mutant in mutants]
         with self.watch.runs(Phase.HEAL, *names):
             log = self._folder / f"{names[0]}-well.log"
-            checks = run_tests(self._session(f"{names[0]}-well"), self._suites, tests, log)
-        return [check for check in checks if check.verdict not in (Verdict.CONFORM, LeftOut.NOT_PROVEN)]
+            checks = run_tests(self._mesh.session(f"{names[0]}-well", self._folder), self._suites, tests, log)
+        return [check for check in checks if check.verdict not in UNHARMED]
 
     def _undo(self, *, settle: bool) -> None:
         cluster = self._mesh.cluster
@@ -119,11 +117,6 @@ class Bench:
                 settled(self._mesh, proxies=concerns_proxies(self._unsettled))
                 journal.end(cluster)
                 self._unsettled = None
-
-    def _session(self, name: str) -> Mesh:
-        """The same mesh for a session of its own, with its own folder and beginning."""
-        settings = self._mesh.settings.model_copy(update={"reports": self._folder})
-        return replace(self._mesh, settings=settings, session_id=name, began=datetime.now(UTC))
 
 
 def _insist(mending: Callable[[], None], mutant: Mutant) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from meshproof.prove.mutants import Mutant
-from meshproof.report.results import CheckResult, Ending, LeftOut
+from meshproof.report.results import UNHARMED, CheckResult, Ending, LeftOut
 from meshproof.verdict import Verdict
 
 __all__ = [
@@ -93,10 +93,8 @@ def judge(mutant: Mutant, checks: Sequence[CheckResult]) -> tuple[Cell, ...]:
             if check.verdict is LeftOut.NOT_PROVEN and expectation.may_be_left_out:
                 mark = Mark.LEFT_OUT
             cells.append(_cell(check, mark, expectation.because))
-    for check in checks:
-        if check.check not in told:
-            unhurt = check.verdict is Verdict.CONFORM or check.verdict is LeftOut.NOT_PROVEN
-            cells.append(_cell(check, Mark.GREEN if unhurt else Mark.COLLATERAL))
+    others = [check for check in checks if check.check not in told]
+    cells += [_cell(check, Mark.GREEN if check.verdict in UNHARMED else Mark.COLLATERAL) for check in others]
     run = [check.check for check in checks]
     missing = [test for test in mutant.green if not any(is_of(test, check) for check in run)]
     cells += [Cell(test, Mark.NOT_RUN, "") for test in missing]
@@ -148,7 +146,7 @@ def _marked(rows: Iterable[Row], mark: Mark) -> set[str]:
 
 
 def _mark(verdict: Ending, reason: str, because: str) -> Mark:
-    if verdict in (Verdict.CONFORM, LeftOut.NOT_PROVEN):
+    if verdict in UNHARMED:
         return Mark.MISSED
     wants_invalid = because.startswith("INVALID")
     right_end = (verdict is Verdict.INVALID) == wants_invalid

@@ -27,8 +27,8 @@ def prove(
     """Try the mutants, in groups of at most `largest`; each group's rows are given when the mesh was proven well again.
 
     `tell` is called with a mutant's name and phase whenever a phase begins, `tried` with what its tests showed, before
-    the mesh was proven well again. Raises MeshproofError when the mesh is not
-    well before the first, NotMended when something cannot be undone: nothing more is told then.
+    the mesh was proven well again. Raises MeshproofError when the mesh is not well before the first, NotMended when
+    something cannot be undone: nothing more is told then.
     """
     settled(mesh)
     words = {

@@ -12,7 +12,7 @@ from meshproof.report.evidence import as_plain
 from meshproof.secrecy import hidden_in
 from meshproof.verdict import Verdict
 
-__all__ = ["ENDINGS", "CheckResult", "Ending", "LeftOut", "Results"]
+__all__ = ["ENDINGS", "UNHARMED", "CheckResult", "Ending", "LeftOut", "Results"]
 
 
 class LeftOut(StrEnum):
@@ -23,6 +23,8 @@ class LeftOut(StrEnum):
 
 Ending = Verdict | LeftOut
 ENDINGS: tuple[Ending, ...] = (*Verdict, *LeftOut)
+UNHARMED: tuple[Ending, ...] = (Verdict.CONFORM, LeftOut.NOT_PROVEN)
+"""Of checks that found nothing broken: they conform, or were left out."""
 
 
 @dataclass(frozen=True)

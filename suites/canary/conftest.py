@@ -76,10 +76,10 @@ def client(mesh: Mesh) -> Iterator[Pod]:
 
 
 @pytest.fixture(params=["gateway", "mesh"])
-def choosers(request: pytest.FixtureRequest, mesh: Mesh) -> list[Proxy]:
+def choosers(request: pytest.FixtureRequest, mesh: Mesh, gateways: list[Proxy]) -> list[Proxy]:
     """The proxies that choose an arm for requests from each vantage."""
     if request.param == "gateway":
-        return mesh.gateway_proxies
+        return gateways
     client: Pod = request.getfixturevalue("client")
     return [mesh.proxy(client)]
 

@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
 from threading import Event
 
 import pytest
@@ -22,9 +20,8 @@ from meshproof.nightly.restarting import restart
 from meshproof.prove.inner import run_tests
 from meshproof.prove.settling import settled
 from meshproof.report.evidence import Evidence
-from meshproof.report.results import CheckResult, LeftOut
+from meshproof.report.results import UNHARMED, CheckResult
 from meshproof.verdict import Verdict
-from meshproof.waiting import eventually
 
 pytestmark = pytest.mark.restarts
 
@@ -38,7 +35,6 @@ CONCERNED: Mapping[str, tuple[str, ...]] = {
     API_SERVER: ("test_gateway_address.py", "test_mtls.py", "test_routing.py"),
 }
 """The suites that a restart may reach, by what is restarted."""
-WELL = (Verdict.CONFORM, LeftOut.NOT_PROVEN)
 HEAD_START = 1.5
 """Seconds before the first restart: checks are under way by then."""
 BETWEEN = 3.0
@@ -52,7 +48,6 @@ def test_a_restart_is_not_taken_for_a_broken_promise(name: str, mesh: Mesh, evid
     """While it is restarted again and again, its checks conform or are INVALID; afterwards all of them conform."""
     with again_and_again(restarter(mesh, name)) as restarts:
         meanwhile = checked(mesh, name, "meanwhile")
-    eventually(lambda: mesh.cluster.list("Node") or True, timeout=mesh.timeouts.rollout, what="the API server answers")
     settled(mesh)
     afterwards = checked(mesh, name, "afterwards")
     evidence.figure("restarts", len(restarts))
@@ -63,9 +58,9 @@ def test_a_restart_is_not_taken_for_a_broken_promise(name: str, mesh: Mesh, evid
     )
     if not restarts:
         raise InvalidMeasurement(f"{name} was not restarted while its checks ran", seen=f"{len(meanwhile)} checks")
-    blamed = [check for check in meanwhile if check.verdict not in (*WELL, Verdict.INVALID)]
+    blamed = [check for check in meanwhile if check.verdict not in (*UNHARMED, Verdict.INVALID)]
     assert not blamed, f"taken for broken promises: {'; '.join(map(said, blamed))}"
-    ill = [check for check in afterwards if check.verdict not in WELL]
+    ill = [check for check in afterwards if check.verdict not in UNHARMED]
     assert not ill, f"not so afterwards: {'; '.join(map(said, ill))}"
 
 
@@ -73,9 +68,9 @@ def checked(mesh: Mesh, name: str, when: str) -> list[CheckResult]:
     """The checks that a restart concerns, in a session of their own."""
     folder = mesh.reports / "disturbed"
     session = f"{name.replace(' ', '-')}-{when}"
-    settings = mesh.settings.model_copy(update={"reports": folder})
-    inner = replace(mesh, settings=settings, session_id=session, began=datetime.now(UTC))
-    return run_tests(inner, suites_folder("a night"), CONCERNED[name], folder / f"{session}.log")
+    return run_tests(
+        mesh.session(session, folder), suites_folder("a night"), CONCERNED[name], folder / f"{session}.log"
+    )
 
 
 def said(check: CheckResult) -> str:
