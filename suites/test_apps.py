@@ -160,12 +160,17 @@ def test_audio_survives_a_restart(mesh: Mesh, evidence: Evidence) -> None:
     name = spoken.headers["x-audio-name"]
     mesh.cluster.delete_object("Pod", before.name, APPS, wait=False)
 
+    client = mesh.proxy(mesh.a_pod(APPS, "alpine"))
+
     def replaced() -> str:
         pod = mesh.a_pod_of("text-to-speech")
         assert pod.name != before.name, f"{before.name} is still there"
+        known = [it.address for it in client.clusters() if it.healthy]
+        assert any(address.startswith(f"{pod.ip}:") for address in known), f"{client} does not know {pod.name} yet"
         return pod.name
 
-    after = eventually(replaced, timeout=mesh.timeouts.rollout, what="text-to-speech has a new pod")
+    what = "text-to-speech has a new pod, and the client's proxy knows it"
+    after = eventually(replaced, timeout=mesh.timeouts.rollout, what=what)
     evidence.add("pods", {"before": before.name, "after": after})
     for version in ("v1", "v2"):
         kept = answered_by(mesh, version, f"/audio/{name}")
