@@ -94,11 +94,14 @@ class Bench:
         return ""
 
     def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
-        """Those of the tests that do not hold now, while nothing is in force; the time is that of these mutants."""
+        """Those of the tests that do not hold now, while nothing is in force; the time is that of these mutants.
+
+        As impatiently as they were tested: or a check could be caught by what only takes longer than it waits.
+        """
         names = [mutant.name for mutant in mutants]
         with self.watch.runs(Phase.HEAL, *names):
-            log = self._folder / f"{names[0]}-well.log"
-            checks = run_tests(self._mesh.session(f"{names[0]}-well", self._folder), self._suites, tests, log)
+            session = _impatient(self._mesh.session(f"{names[0]}-well", self._folder))
+            checks = run_tests(session, self._suites, tests, self._folder / f"{names[0]}-well.log")
         return [check for check in checks if check.verdict not in UNHARMED]
 
     def _undo(self, *, settle: bool) -> None:
@@ -130,7 +133,7 @@ def _insist(mending: Callable[[], None], mutant: Mutant) -> None:
         ) from error
 
 
-def _impatient(mesh: Mesh, patience: float | None) -> Mesh:
+def _impatient(mesh: Mesh, patience: float | None = None) -> Mesh:
     """The same mesh with shorter timeouts: what is broken does not get well by waiting. `patience`: see Mutant."""
     timeouts = mesh.timeouts
     wanted = _IMPATIENT | ({} if patience is None else {"searchable": patience})

@@ -198,3 +198,20 @@ def test_a_mutant_may_say_that_less_waiting_is_enough(
     monkeypatch.setattr(module, "run_tests", run)
     bench.test(a_mutant("m", {"test_1": "x"}, patience=patience))
     assert waited == [searchable]
+
+
+def test_the_mesh_is_proven_well_as_impatiently_as_it_was_proven_broken(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def run(mesh: Mesh, *_: Any) -> list[Any]:
+        seen.append((mesh.timeouts, mesh.settings.soak_seconds))
+        return []
+
+    monkeypatch.setattr(module, "run_tests", run)
+    bench.test(ABOUT_NOTHING)
+    bench.ill(["test_1"], [ABOUT_NOTHING])
+    broken, well = seen
+    assert broken == well
+    assert well[0].counted < bench._mesh.timeouts.counted
