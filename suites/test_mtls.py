@@ -29,6 +29,7 @@ def handshakes(mesh: Mesh) -> Handshakes:
         allowed=mesh.inside,
         denied=[mesh.outside, mesh.past_the_sidecar],
         control=(mesh.outside, ELSEWHERE),
+        log_line=mesh.timeouts.log_line,
     )
 
 

@@ -122,8 +122,11 @@ def measure(
     allowed: Vantage,
     denied: Sequence[Vantage],
     control: tuple[Vantage, Route],
+    log_line: float,
 ) -> Handshakes:
     """Allow, deny, allow: all routes from the allowed client, then from those to be denied, then again.
+
+    The proxies have `log_line` seconds to log what they were asked.
 
     Raises InvalidMeasurement when there is nothing to ask.
     """
@@ -144,7 +147,7 @@ def measure(
         proxies = [
             Proxy(cluster, pod.namespace, pod.name) for w in workloads for pod in pods_of(cluster, w) if pod.has_proxy
         ]
-        logs = _logs(proxies, since, [*before, *after], refused, cluster.timeouts.log_line)
+        logs = _logs(proxies, since, [*before, *after], refused, log_line)
         return Handshakes(
             before=tuple(_with_entries(before, logs)),
             denied=tuple(_with_refusals(refused, logs)),
