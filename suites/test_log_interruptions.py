@@ -108,6 +108,9 @@ def test_a_backend_that_fails_for_a_while_loses_and_doubles_nothing(
     evidence.figure("batches refused", times)
     if times < 1:
         raise InvalidMeasurement("no batch came while the backend failed, so nothing was interrupted")
+    with suppress(StateNotReached):  # an agent that was refused tries again later and later
+        back = partial(datadog.backend.logs, hindered.phrase(), asked)
+        eventually(back, timeout=2 * datadog.deadline, what="lines come again", every=datadog.backend.poll_seconds)
     judge(settled(datadog, place.writer, hindered, LINES), evidence)
 
 
