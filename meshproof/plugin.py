@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from meshproof.datadog import Datadog, watching
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
 from meshproof.mesh import MESH_NAMESPACES, WATCHED_NAMESPACES, Mesh
+from meshproof.probe.nodes import troubled
 from meshproof.probe.restarts import Period, restarted
 from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
@@ -85,6 +88,17 @@ class _Run:
     sent: str = ""
     """What came of sending the results."""
 
+    unwritten: str = ""
+    """Why something of the report could not be written, the last time."""
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A disk that is full costs evidence, not the session: the verdict stands without it."""
+        try:
+            yield
+        except OSError as error:
+            self.unwritten = f"{error.filename or self.folder}: {error.strerror or error}"
+
     @property
     def folder(self) -> Path:
         """Where this run's reports go."""
@@ -151,18 +165,19 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
         with capture.global_and_fixture_disabled(), live(run.timeline):
             run.mesh = setup.__enter__()
     except MeshproofError as error:
-        write_timeline(run.timeline, run.folder)
+        with run.writing():
+            write_timeline(run.timeline, run.folder)
         pytest.exit(str(error), returncode=error.exit_code)
     run.ready = time.time()
     run.results.facts = {**run.mesh.facts(), "command": _command(request.config)}
-    write_timeline(run.timeline, run.folder)
+    with run.writing():
+        write_timeline(run.timeline, run.folder)
     _add_junit_properties(request.config, run.results.facts)
     try:
         yield run.mesh
     finally:
         if run.settings.send_results and not sending.has_account() and request.session.exitstatus in _ENDS:
-            run.results.write(run.folder / "results.json")
-            _send(run, lambda cluster=run.mesh.cluster: sending.send_to_cluster(run.folder, cluster))  # type: ignore[misc]
+            _send(run, partial(_send_to_cluster, run, run.mesh))
         with capture.global_and_fixture_disabled(), live(farewell):
             setup.__exit__(None, None, None)
 
@@ -224,14 +239,14 @@ def pytest_runtest_makereport(
         verdict, reason = Verdict.INVALID, f"INVALID: {disturbed}, while it was found that {reason}"
     if verdict in (Verdict.VIOLATE, Verdict.INVALID) and not on_purpose and run.diagnosed < diagnostics.LIMIT:
         run.diagnosed += 1
-        folder = run.folder / "diagnostics" / re.sub(r"[^\w.-]+", "-", item.name)
-        diagnostics.collect(run.mesh.cluster, MESH_NAMESPACES, folder, {"network": as_plain(run.mesh.bed.network)})
+        folder = _diagnosed(run, item)
         report.sections.append(("diagnostics", str(folder)))
     report.user_properties.append(("verdict", verdict.value))
     if item.get_closest_marker(_RESTARTS):
         run.restarting.append((item.stash[_BEGAN], time.time()))
     if run.given is None:
-        kept.write_files(run.folder)
+        with run.writing():
+            kept.write_files(run.folder)
     run.results.checks.append(
         CheckResult(
             check=item.nodeid,
@@ -246,15 +261,26 @@ def pytest_runtest_makereport(
     return report
 
 
+def _diagnosed(run: _Run, item: pytest.Item) -> Path:
+    """The folder with what there is to know about a failure."""
+    assert run.mesh is not None
+    folder = run.folder / "diagnostics" / re.sub(r"[^\w.-]+", "-", item.name)
+    with run.writing():
+        diagnostics.collect(run.mesh.cluster, MESH_NAMESPACES, folder, {"network": as_plain(run.mesh.bed.network)})
+    return folder
+
+
 def _disturbed(run: _Run, item: pytest.Item) -> str:
-    """What of the mesh was restarted, by no check, while this one measured; "" when nothing was."""
-    if run.mesh is None or item.get_closest_marker(_RESTARTS):
+    """What went on around this check while it measured: nodes in trouble, restarts by no check; "" when nothing did."""
+    if run.mesh is None:
         return ""
     request = item.stash.get(_REQUEST, None)
     used = set(request.fixturenames) - _NO_MEASUREMENTS if request else set()
     began = max(run.ready, min([item.stash[_BEGAN], *(at for name, at in run.set_up.items() if name in used)]))
     try:
-        found = restarted(run.mesh.cluster, WATCHED_NAMESPACES, began, apart_from=run.restarting)
+        found = troubled(run.mesh.cluster, began)
+        if not item.get_closest_marker(_RESTARTS):
+            found += restarted(run.mesh.cluster, WATCHED_NAMESPACES, began, apart_from=run.restarting)
     except MeshproofError as error:
         found = [f"the cluster could not be asked ({error})"]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
@@ -276,17 +302,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     from meshproof.report.page import write_report  # takes a while to load
 
     terminalreporter.section("meshproof", sep="=")
-    try:
+    page = None
+    with run.writing():
         run.results.write(run.folder / "results.json")
         page = write_report(run.folder)
-        if run.settings.send_results and sending.has_account() and exitstatus in _ENDS:
-            _send(run, lambda: sending.send_to_account(run.folder))
         point_latest(run.settings.reports, run.folder)
-    except OSError as error:
-        terminalreporter.write_line(f"the report cannot be written: {error.filename}: {error.strerror}", red=True)
-        return
+    if run.settings.send_results and sending.has_account() and exitstatus in _ENDS:
+        _send(run, lambda: sending.send_to_account(run.folder))
     for line in summary_lines(run.results, run.mesh.reach(), run.folder, page):
         terminalreporter.write_line(line)
+    if run.unwritten:
+        terminalreporter.write_line(f"the report is not whole: {run.unwritten}", red=True)
     if run.sent:
         terminalreporter.write_line(run.sent)
 
@@ -295,8 +321,14 @@ def _send(run: _Run, send: Callable[[], sending.Sent]) -> None:
     """What is not accepted is told, and decides nothing: a run is as good as its checks."""
     try:
         run.sent = f"results: {send()}"
-    except MeshproofError as error:
+    except (MeshproofError, OSError) as error:
         run.sent = f"results: NOT sent: {error}"
+
+
+def _send_to_cluster(run: _Run, mesh: Mesh) -> sending.Sent:
+    """To the intake of the mesh, while it stands."""
+    run.results.write(run.folder / "results.json")
+    return sending.send_to_cluster(run.folder, mesh.cluster)
 
 
 def _command(config: pytest.Config) -> list[str]:

@@ -3,6 +3,7 @@
 from meshproof.kube.cluster import FIELD_MANAGER, Cluster
 from meshproof.kube.configuration import contexts
 from meshproof.kube.errors import (
+    ApiError,
     ClusterError,
     ClusterUnreachable,
     Conflict,
@@ -21,6 +22,7 @@ from meshproof.kube.execution import ExecResult, Executor
 
 __all__ = [
     "FIELD_MANAGER",
+    "ApiError",
     "Cluster",
     "ClusterError",
     "ClusterUnreachable",

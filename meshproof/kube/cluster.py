@@ -224,6 +224,15 @@ class Cluster:
         """The events of a namespace, or of all, oldest first."""
         return sorted(self.list("Event", namespace, api_version="v1"), key=_event_time)
 
+    def node_stats(self, node: str) -> Object:
+        """What a node's kubelet measures: "node" and "pods", as its summary API gives them.
+
+        Raises NotFound, Forbidden, another ApiError when the kubelet cannot be asked.
+        """
+        return self._transport.json(
+            "GET", f"/api/v1/nodes/{node}/proxy/stats/summary", about=f"ask the kubelet of {node} for its statistics"
+        )
+
     def can_i(
         self, verb: str, resource: str, group: str = "", namespace: str | None = None, subresource: str = ""
     ) -> bool:

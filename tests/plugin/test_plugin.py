@@ -21,10 +21,24 @@ def mesh(request, tmp_path_factory):
     run = request.config.stash[plugin._RUN]
     run.settings = run.settings.model_copy(update={"reports": tmp_path_factory.mktemp("reports")})
     folder = run.settings.reports / "now"
-    cluster = SimpleNamespace(list=lambda _, namespace, **__: PODS if namespace == "istio-system" else [])
+    objects = {"istio-system": PODS, None: NODES}
+    cluster = SimpleNamespace(
+        list=lambda _, namespace=None, **__: objects.get(namespace, []),
+        node_stats=lambda _: {"node": {"fs": {"availableBytes": 10**12}}},
+    )
     run.mesh = SimpleNamespace(reports=folder, reach=lambda: [], bed=SimpleNamespace(network=None), cluster=cluster)
+    return run.mesh
 
-PODS = []
+PODS, NODES = [], []
+
+@pytest.fixture
+def full():
+    # a node whose disk is full meanwhile
+    now = datetime.now(UTC).isoformat()
+    condition = {"type": "DiskPressure", "status": "True", "lastTransitionTime": now}
+    NODES.append({"metadata": {"name": "worker"}, "status": {"conditions": [condition]}})
+    yield
+    NODES.clear()
 
 @pytest.fixture
 def replaced():
@@ -123,6 +137,54 @@ def test_shares_the_measurement(measured): assert False, "plaintext was answered
 """,
     )
     assert found["test_shares_the_measurement"] == ("VIOLATE", "plaintext was answered")
+
+
+def test_what_was_found_on_a_node_in_trouble_is_not_held_against_the_mesh(pytester: pytest.Pytester) -> None:
+    found = verdicts(
+        pytester,
+        """
+def test_measures(full): assert False, "lines are missing"
+@pytest.mark.restarts
+def test_restarts_something(full): assert False, "lines are missing"
+def test_measures_later(): assert False, "lines are missing"
+""",
+    )
+    for name in ("test_measures", "test_restarts_something"):
+        verdict, reason = found[name]
+        assert verdict == "INVALID"
+        assert reason.startswith("INVALID: node worker has DiskPressure since ")
+        assert reason.endswith(", while it was found that lines are missing")
+    assert found["test_measures_later"] == ("VIOLATE", "lines are missing")
+
+
+def test_a_full_disk_costs_evidence_and_no_verdict(pytester: pytest.Pytester) -> None:
+    """/dev/full answers every write as a full disk does."""
+    tests = """
+def test_seen(mesh, evidence):
+    evidence.file("seen.txt", "x")
+    path = mesh.reports / evidence.items[-1]["seen"]["path"]
+    path.parent.mkdir(parents=True)
+    path.symlink_to("/dev/full")
+    assert False, "lines are missing"
+def test_goes_on(): pass
+"""
+    found = verdicts(pytester, tests)
+    assert found == {"test_seen": ("VIOLATE", "lines are missing"), "test_goes_on": ("CONFORM", "")}
+
+
+def test_the_verdict_is_told_when_no_report_can_be_written(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SUITE)
+    pytester.makepyfile(
+        """
+def test_seen(mesh):
+    mesh.reports.parent.mkdir(exist_ok=True)
+    mesh.reports.write_text("a file where the folder should be")
+    assert False, "lines are missing"
+"""
+    )
+    outcome = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--basetemp={pytester.path / 'tmp'}")
+    outcome.stdout.fnmatch_lines(["FAILURE: 1 VIOLATE", "*lines are missing", "the report is not whole: *now*: *"])
+    assert outcome.ret == pytest.ExitCode.TESTS_FAILED
 
 
 def test_a_cluster_that_does_not_answer_proves_nothing(pytester: pytest.Pytester) -> None:
