@@ -16,6 +16,7 @@ from meshproof.bed.addresses import Pool
 from meshproof.bed.lifecycle import Bed
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster
+from meshproof.labels import RUN_LABEL, SESSION_LABEL
 from meshproof.manifests import Manifest
 from meshproof.mend.notes import noted
 from meshproof.mend.references import reference_of
@@ -37,9 +38,8 @@ from meshproof.probe import (
 from meshproof.probe.address import LoadBalancer, load_balancer
 from meshproof.probe.barrier import drained
 from meshproof.probe.inventory import Pod, Workload, pods, pods_of, workloads
-from meshproof.probe.restarts import SESSION_LABEL
 from meshproof.settings import Settings
-from meshproof.stack import RUN_LABEL, Installed
+from meshproof.stack import Installed
 from meshproof.timeouts import Timeouts
 from meshproof.waiting import StateNotReached, eventually
 

@@ -14,12 +14,12 @@ from docker.models.containers import Container
 
 from meshproof.bed.addresses import Network
 from meshproof.errors import MeshproofError
+from meshproof.labels import RUN_LABEL
 from meshproof.programs import ProgramFailed, run
 
 __all__ = [
     "INGRESS_LABEL",
     "RUN_FOLDER",
-    "RUN_LABEL",
     "KindCluster",
     "configuration",
     "network_of",
@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 INGRESS_LABEL = "meshproof.dev/ingress"
-RUN_LABEL = "meshproof.dev/run"
 RUN_FOLDER = "/run/meshproof"
 CNI_FOLDER = "/etc/cni/net.d"
 NODE_PORTS = {80: 30080, 443: 30443}

@@ -10,9 +10,9 @@ from typing import Any
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.kube import Cluster, ClusterError, Executor
+from meshproof.labels import RUN_LABEL
 from meshproof.manifests import Manifest
 from meshproof.observability.sentinels import Stream
-from meshproof.stack import RUN_LABEL
 from meshproof.waiting import StateNotReached, eventually
 
 __all__ = [

@@ -8,14 +8,12 @@ from math import floor
 from typing import Any
 
 from meshproof.kube import Cluster
+from meshproof.labels import SESSION_LABEL
 
-__all__ = ["SESSION_LABEL", "Period", "restarted"]
+__all__ = ["Period", "restarted"]
 
 Period = tuple[float, float]
 """From and until, in seconds since 1970."""
-
-SESSION_LABEL = "meshproof.dev/session"
-"""On what a check makes for as long as it lasts."""
 
 
 def restarted(

@@ -1,7 +1,7 @@
 """What is installed in the cluster: components as a graph, each ready only when it is seen to work."""
 
 from meshproof.stack.component import Component, Hopeless, NotYet
-from meshproof.stack.context import RUN_LABEL, StackContext
+from meshproof.stack.context import StackContext
 from meshproof.stack.gateway import GATEWAY_HOSTS
 from meshproof.stack.graph import ComponentFailed, Graph
 from meshproof.stack.installation import set_up, tear_down
@@ -10,7 +10,6 @@ from meshproof.stack.overlay import lay_over
 
 __all__ = [
     "GATEWAY_HOSTS",
-    "RUN_LABEL",
     "Component",
     "ComponentFailed",
     "Graph",

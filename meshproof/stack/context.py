@@ -10,12 +10,11 @@ from pathlib import Path
 from meshproof.files import fixtures_folder
 from meshproof.keys import SITE, Keys
 from meshproof.kube import Cluster, UnknownKind
+from meshproof.labels import RUN_LABEL
 from meshproof.manifests import Manifest, load_manifests
 from meshproof.settings import Settings
 
-__all__ = ["RUN_LABEL", "StackContext", "run_of"]
-
-RUN_LABEL = "meshproof.dev/run"
+__all__ = ["StackContext", "run_of"]
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from meshproof.kube import Cluster
+from meshproof.labels import RUN_LABEL
 from meshproof.manifests import Manifest
-from meshproof.stack.context import RUN_LABEL
 
 __all__ = ["RECORD_NAMESPACE", "Installed", "describe", "forget", "record"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import socket
 import ssl
 import struct
@@ -55,14 +56,11 @@ def listening(behave: Behaviour, *, tls: ssl.SSLContext | None = None, host: str
             thread.join()
 
 
-_taken: list[socket.socket] = []
-
-
 def closed_port() -> int:
     """A port of this machine on which nobody listens, and which nobody else is given while the tests run."""
     held = socket.socket()
     held.bind(("127.0.0.1", 0))  # bound and never listening: a connection is refused
-    _taken.append(held)
+    atexit.register(held.close)
     return int(held.getsockname()[1])
 
 
