@@ -18,6 +18,7 @@ from meshproof.datadog import Datadog, watching
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
 from meshproof.mesh import MESH_NAMESPACES, WATCHED_NAMESPACES, Mesh
+from meshproof.probe.controllers import leaderless
 from meshproof.probe.nodes import troubled
 from meshproof.probe.restarts import Period, restarted
 from meshproof.report import diagnostics
@@ -271,14 +272,14 @@ def _diagnosed(run: _Run, item: pytest.Item) -> Path:
 
 
 def _disturbed(run: _Run, item: pytest.Item) -> str:
-    """What went on around this check while it measured: nodes in trouble, restarts by no check; "" when nothing did."""
+    """What went on around this check while it measured, by no check; "" when nothing did."""
     if run.mesh is None:
         return ""
     request = item.stash.get(_REQUEST, None)
     used = set(request.fixturenames) - _NO_MEASUREMENTS if request else set()
     began = max(run.ready, min([item.stash[_BEGAN], *(at for name, at in run.set_up.items() if name in used)]))
     try:
-        found = troubled(run.mesh.cluster, began)
+        found = [*troubled(run.mesh.cluster, began), *leaderless(run.mesh.cluster, began, time.time())]
         if not item.get_closest_marker(_RESTARTS):
             found += restarted(run.mesh.cluster, WATCHED_NAMESPACES, began, apart_from=run.restarting)
     except MeshproofError as error:

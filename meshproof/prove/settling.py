@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from math import inf
 
 from meshproof.manifests import Manifest
 from meshproof.mend.references import Reference
 from meshproof.mesh import MESH_NAMESPACES, Mesh
+from meshproof.probe.controllers import leaderless
 from meshproof.prove.changes import touched
 from meshproof.prove.mutants import Mutant
 from meshproof.stack.component import NotYet
@@ -56,7 +58,8 @@ def wait_until_seen(mesh: Mesh, changed: Iterable[Reference], before: Mapping[st
 
 
 def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> None:
-    """Wait until every workload is rolled out, no pod is on its way out, and every proxy has what istiod sent.
+    """Wait until every workload is rolled out, no pod is on its way out, and every proxy has what istiod sent; before
+    that, until somebody is there who would roll them out.
 
     With `rolled_out` false workloads need only have been seen by their controllers: new pods may never get ready. With
     `proxies` false nothing has changed for them.
@@ -65,6 +68,8 @@ def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> Non
     """
 
     def look() -> bool:
+        if idle := leaderless(mesh.cluster, inf, time.time()):
+            raise NotYet("; ".join(idle))
         for workload in _workloads(mesh):
             missing = missing_rollout(workload) if rolled_out else _unseen(workload)
             if missing:
