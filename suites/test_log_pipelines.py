@@ -28,6 +28,8 @@ from meshproof.probe.inventory import Pod
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import StateNotReached, eventually
 
+pytestmark = pytest.mark.restarts  # of the agents, for their other settings
+
 EXCLUSIONS = "DD_CONTAINER_EXCLUDE_LOGS"
 LIFTED = ("proxyv2", "istio-system")
 BOOKS = "http://goapi.apps.svc.cluster.local/books"

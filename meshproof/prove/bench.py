@@ -17,7 +17,14 @@ from meshproof.prove.inner import run_tests
 from meshproof.prove.matrix import Cell, is_expected, judge
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase, Stopwatch
-from meshproof.prove.settling import concerns_proxies, generations, settled, wait_until_seen
+from meshproof.prove.settling import (
+    concerns_addresses,
+    concerns_proxies,
+    generations,
+    reachable,
+    settled,
+    wait_until_seen,
+)
 from meshproof.report.results import UNHARMED, CheckResult
 
 __all__ = ["Bench"]
@@ -28,7 +35,7 @@ _IMPATIENT = {
     "configuration_sync": 8.0,
     "log_line": 3.0,
     "profile": 12.0,
-    "searchable": 6.0,
+    "searchable": 9.0,
     "counted": 20.0,
 }
 # On two cores a mesh that is well needed at most 1.2 s for a log line, 3.3 until something was found, 13.7 until it was
@@ -120,6 +127,8 @@ class Bench:
         if settle and self._unsettled is not None:
             with self.watch.runs(Phase.UNDO, self._unsettled.name):
                 settled(self._mesh, proxies=concerns_proxies(self._unsettled))
+                if concerns_addresses(self._unsettled):
+                    reachable(self._mesh)
                 journal.end(cluster)
                 self._unsettled = None
 

@@ -9,6 +9,7 @@ from math import inf
 from meshproof.manifests import Manifest
 from meshproof.mend.references import Reference
 from meshproof.mesh import MESH_NAMESPACES, Mesh
+from meshproof.probe import Answered, Request
 from meshproof.probe.controllers import leaderless
 from meshproof.prove.changes import touched
 from meshproof.prove.mutants import Mutant
@@ -16,7 +17,7 @@ from meshproof.stack.component import NotYet
 from meshproof.stack.rollout import missing_rollout
 from meshproof.waiting import eventually
 
-__all__ = ["concerns_proxies", "generations", "settled", "wait_until_seen"]
+__all__ = ["concerns_addresses", "concerns_proxies", "generations", "reachable", "settled", "wait_until_seen"]
 
 _WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
 # istiod gathers changes until none has come for 100 ms (PILOT_DEBOUNCE_AFTER). From a change to a proxy that holds it
@@ -35,6 +36,30 @@ def concerns_proxies(mutant: Mutant) -> bool:
 
     ended = any(step.end is not None for step in mutant.steps)
     return ended or not all(apart(reference) for reference in touched(mutant))
+
+
+def concerns_addresses(mutant: Mutant) -> bool:
+    """Whether what a mutant does can take the gateway's address away, or lead it elsewhere."""
+    return any(
+        reference.api_version.partition("/")[0] == "metallb.io"
+        or reference.kind in ("Node", "Service")
+        or reference.name == "istio-ingressgateway"
+        for reference in touched(mutant)
+    )
+
+
+def reachable(mesh: Mesh) -> None:
+    """Wait until the gateway's address can be connected to from here: MetalLB takes a while to announce it again.
+
+    Raises StateNotReached.
+    """
+
+    def look() -> bool:
+        outcome = mesh.host.send(Request(f"http://{mesh.gateway_address}/", timeout=2.0))
+        assert isinstance(outcome, Answered) or outcome.peer is not None, str(outcome)
+        return True
+
+    eventually(look, timeout=mesh.timeouts.rollout, what="the gateway's address can be connected to")
 
 
 def generations(mesh: Mesh) -> dict[str, int]:
