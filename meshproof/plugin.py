@@ -222,6 +222,8 @@ def pytest_runtest_makereport(
     report = yield
     _leave_out_secrets(report)
     run = item.config.stash[_RUN]
+    if item.get_closest_marker(_RESTARTS):
+        run.restarting.append((item.stash[_BEGAN], time.time()))
     seconds = call.stop - max(call.start, min(run.ready, call.stop))
     if run.mesh is None or (report.when != "call" and report.passed):
         item.stash[_SETUP_SECONDS] = seconds  # a check that several share is made in the first one's set-up
@@ -234,6 +236,8 @@ def pytest_runtest_makereport(
     verdict = verdict_of(report, error)
     kept = item.stash.get(_EVIDENCE, Evidence())
     reason = hidden(reason_of(report, error))
+    if report.failed and isinstance(error, MeshproofError):
+        report.longrepr = hidden(str(error))  # it says what is wrong; the way there through our code does not
     folder = None
     on_purpose = run.given is not None and run.given.expects(item.nodeid, verdict, reason)
     if verdict is Verdict.VIOLATE and not on_purpose and (disturbed := _disturbed(run, item)):
@@ -243,8 +247,6 @@ def pytest_runtest_makereport(
         folder = _diagnosed(run, item)
         report.sections.append(("diagnostics", str(folder)))
     report.user_properties.append(("verdict", verdict.value))
-    if item.get_closest_marker(_RESTARTS):
-        run.restarting.append((item.stash[_BEGAN], time.time()))
     if run.given is None:
         with run.writing():
             kept.write_files(run.folder)

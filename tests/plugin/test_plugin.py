@@ -187,6 +187,21 @@ def test_seen(mesh):
     assert outcome.ret == pytest.ExitCode.TESTS_FAILED
 
 
+def test_errors_for_people_come_without_the_way_through_our_code(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest(SUITE)
+    pytester.makepyfile(
+        """
+from meshproof.errors import InvalidMeasurement
+def test_invalid(): raise InvalidMeasurement("the target is dead", seen="no pod", remedy="mend it")
+def test_broken(): assert 1 == 2, "plaintext was answered"
+"""
+    )
+    outcome = pytester.runpytest_inprocess("-p", "no:cacheprovider", f"--basetemp={pytester.path / 'tmp'}")
+    outcome.stdout.fnmatch_lines(["INVALID: the target is dead", "*seen: no pod", "*what to do: mend it"])
+    outcome.stdout.fnmatch_lines([">   def test_broken*"])
+    outcome.stdout.no_fnmatch_line("*def test_invalid*")
+
+
 def test_a_cluster_that_does_not_answer_proves_nothing(pytester: pytest.Pytester) -> None:
     found = verdicts(
         pytester,
