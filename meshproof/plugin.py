@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
 from meshproof.mesh import MESH_NAMESPACES, WATCHED_NAMESPACES, Mesh
 from meshproof.probe.controllers import leaderless
-from meshproof.probe.nodes import troubled
+from meshproof.probe.nodes import LITTLE_ROOM, troubled
 from meshproof.probe.restarts import Period, restarted
 from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
@@ -242,6 +243,8 @@ def pytest_runtest_makereport(
     on_purpose = run.given is not None and run.given.expects(item.nodeid, verdict, reason)
     if verdict is Verdict.VIOLATE and not on_purpose and (disturbed := _disturbed(run, item)):
         verdict, reason = Verdict.INVALID, f"INVALID: {disturbed}, while it was found that {reason}"
+    if verdict is Verdict.INVALID and (cramped := _cramped(run.settings)):
+        reason = f"{reason}\n  seen around it: {cramped}"
     if verdict in (Verdict.VIOLATE, Verdict.INVALID) and not on_purpose and run.diagnosed < diagnostics.LIMIT:
         run.diagnosed += 1
         folder = _diagnosed(run, item)
@@ -288,6 +291,15 @@ def _disturbed(run: _Run, item: pytest.Item) -> str:
         found = [f"the cluster could not be asked ({error})"]
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
     return "; ".join(found[:_MOST]) + more
+
+
+def _cramped(settings: Settings) -> str:
+    """That a cluster of ours has no room to live in; its own API server may no longer be there to say so."""
+    try:
+        room = shutil.disk_usage(settings.cache).free
+    except OSError:  # nothing of ours is on this machine
+        return ""
+    return f"the disk of {settings.cache} has {room / 1e6:.0f} MB left" if room < LITTLE_ROOM else ""
 
 
 def _is_interrupt(error: BaseException | None) -> bool:
