@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -71,5 +72,5 @@ def test_open_connections_end_with_the_block(api: ApiServer, cluster: Cluster, p
         idle = socket.create_connection((host, int(port)))
         idle.sendall(b"GET /half HTTP/1.1\r\n")
         eventually(lambda: api.seen, timeout=5, what="the connection is led on", every=0.01)
-    with idle:
+    with idle, suppress(ConnectionResetError):  # so it ends when what came last was not read
         assert idle.recv(1) == b""
