@@ -7,7 +7,8 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,7 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
             write_timeline(run.timeline, run.folder)
         pytest.exit(str(error), returncode=error.exit_code)
     run.ready = time.time()
+    run.mesh = replace(run.mesh, ready=datetime.fromtimestamp(run.ready, UTC))
     run.results.facts = {**run.mesh.facts(), "command": _command(request.config)}
     with run.writing():
         write_timeline(run.timeline, run.folder)
