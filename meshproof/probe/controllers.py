@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from meshproof.kube import Cluster, Forbidden
+from meshproof.probe.moments import clock, seconds
 
 __all__ = ["leaderless"]
 
@@ -24,19 +23,11 @@ def leaderless(cluster: Cluster, since: float, now: float) -> list[str]:
     found = []
     for lease in leases:
         name, spec = lease["metadata"]["name"], lease.get("spec") or {}
-        acquired, renewed = (_seconds(spec.get(which)) for which in ("acquireTime", "renewTime"))
-        if name not in _CONTROLLERS or acquired is None or renewed is None:
+        if name not in _CONTROLLERS or not spec.get("acquireTime") or not spec.get("renewTime"):
             continue
+        acquired, renewed = seconds(spec["acquireTime"]), seconds(spec["renewTime"])
         if renewed + spec.get("leaseDurationSeconds", 0) < now or not spec.get("holderIdentity"):
-            found.append(f"{name} has not acted since {_at(renewed)}")
+            found.append(f"{name} has not acted since {clock(renewed)}")
         elif acquired >= since:
-            found.append(f"{name} did not act until {_at(acquired)}")
+            found.append(f"{name} did not act until {clock(acquired)}")
     return found
-
-
-def _seconds(time: str | None) -> float | None:
-    return None if time is None else datetime.fromisoformat(time).timestamp()
-
-
-def _at(seconds: float) -> str:
-    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}Z"

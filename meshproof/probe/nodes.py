@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from math import floor
 from typing import Any
 
 from meshproof.kube import ApiError, Cluster
+from meshproof.probe.moments import clock, seconds
 
 __all__ = ["LITTLE_ROOM", "troubled"]
 
@@ -28,9 +28,9 @@ def troubled(cluster: Cluster, since: float) -> list[str]:
 def _by_conditions(node: dict[str, Any], since: int) -> Iterator[str]:
     name = f"node {node['metadata']['name']}"
     for condition in node.get("status", {}).get("conditions", []):
-        changed = datetime.fromisoformat(condition["lastTransitionTime"]).timestamp()
-        at = f"{datetime.fromtimestamp(changed, UTC):%H:%M:%S}Z"
-        kind, holds, lately = condition["type"], condition["status"] == "True", changed >= since
+        changed = seconds(condition["lastTransitionTime"])
+        at, lately = clock(changed), changed >= since
+        kind, holds = condition["type"], condition["status"] == "True"
         if kind in _PRESSURES and holds:
             yield f"{name} has {kind} since {at} ({condition.get('message', '')})"
         elif kind in _PRESSURES and lately:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from math import floor
 from typing import Any
 
 from meshproof.kube import Cluster
 from meshproof.labels import SESSION_LABEL
+from meshproof.probe.moments import clock, seconds
 
 __all__ = ["Period", "restarted"]
 
@@ -32,7 +32,7 @@ def restarted(
         for at, words in _events(pod)
         if at >= floor(since) and not any(floor(begin) <= at <= end for begin, end in apart_from)
     ]
-    return [f"{words} at {datetime.fromtimestamp(at, UTC):%H:%M:%S}Z" for at, words in sorted(found)]
+    return [f"{words} at {clock(at)}" for at, words in sorted(found)]
 
 
 def _of_a_job(pod: dict[str, Any]) -> bool:
@@ -42,10 +42,10 @@ def _of_a_job(pod: dict[str, Any]) -> bool:
 def _events(pod: dict[str, Any]) -> Iterator[tuple[float, str]]:
     metadata = pod["metadata"]
     name = f"pod {metadata['namespace']}/{metadata['name']}"
-    yield _seconds(metadata["creationTimestamp"]), f"{name} was created"
+    yield seconds(metadata["creationTimestamp"]), f"{name} was created"
     if "deletionTimestamp" in metadata:
         grace = metadata.get("deletionGracePeriodSeconds") or 0
-        yield _seconds(metadata["deletionTimestamp"]) - grace, f"{name} was deleted"
+        yield seconds(metadata["deletionTimestamp"]) - grace, f"{name} was deleted"
     status = pod.get("status", {})
     for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
         running = container.get("state", {}).get("running") or {}
@@ -53,11 +53,7 @@ def _events(pod: dict[str, Any]) -> Iterator[tuple[float, str]]:
             container.get("state", {}).get("terminated") or {}
         )
         if container.get("restartCount", 0) and running.get("startedAt"):
-            yield _seconds(running["startedAt"]), f"container {container['name']} of {name} was restarted"
+            yield seconds(running["startedAt"]), f"container {container['name']} of {name} was restarted"
         elif container.get("restartCount", 0) and ended.get("finishedAt"):
             why = ended.get("reason", "")
-            yield _seconds(ended["finishedAt"]), f"container {container['name']} of {name} ended ({why})"
-
-
-def _seconds(time: str) -> float:
-    return datetime.fromisoformat(time).timestamp()
+            yield seconds(ended["finishedAt"]), f"container {container['name']} of {name} ended ({why})"

@@ -1,0 +1,17 @@
+"""Moments as Kubernetes writes them, as seconds since 1970, and as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+__all__ = ["clock", "seconds"]
+
+
+def seconds(time: str) -> float:
+    """Seconds since 1970 of "2026-05-01T12:00:03Z"."""
+    return datetime.fromisoformat(time).timestamp()
+
+
+def clock(moment: float) -> str:
+    """The time of day in UTC, "12:00:03Z"."""
+    return f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S}Z"
