@@ -9,7 +9,7 @@ from math import inf
 from meshproof.manifests import Manifest
 from meshproof.mend.references import Reference
 from meshproof.mesh import MESH_NAMESPACES, Mesh
-from meshproof.probe import Answered, Request
+from meshproof.probe import Request
 from meshproof.probe.controllers import leaderless
 from meshproof.prove.changes import touched
 from meshproof.prove.mutants import Mutant
@@ -49,17 +49,17 @@ def concerns_addresses(mutant: Mutant) -> bool:
 
 
 def reachable(mesh: Mesh) -> None:
-    """Wait until the gateway's address can be connected to from here: MetalLB takes a while to announce it again.
+    """Wait until the gateway's address answers here: MetalLB takes a while to announce it again.
 
     Raises StateNotReached.
     """
 
-    def look() -> bool:
-        outcome = mesh.host.send(Request(f"http://{mesh.gateway_address}/", timeout=2.0))
-        assert isinstance(outcome, Answered) or outcome.peer is not None, str(outcome)
-        return True
-
-    eventually(look, timeout=mesh.timeouts.rollout, what="the gateway's address can be connected to")
+    request = Request("http://gateway/", timeout=2.0)
+    eventually(
+        lambda: mesh.through_gateway(request),
+        timeout=mesh.timeouts.rollout,
+        what="the gateway's address answers",
+    )
 
 
 def generations(mesh: Mesh) -> dict[str, int]:
