@@ -63,8 +63,6 @@ class Mesh:
     session_id: str
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     """When this session began: what was sent before is of no interest to its checks."""
-    ready: datetime = field(default_factory=lambda: datetime.now(UTC))
-    """When it stood: a cluster that was kept may have been stopped and started before."""
 
     @property
     def timeouts(self) -> Timeouts:
@@ -94,8 +92,8 @@ class Mesh:
 
     def session(self, name: str, reports: Path) -> Mesh:
         """The same mesh for a session of its own, which begins now and has its folder of that name below `reports`."""
-        settings, now = self.settings.model_copy(update={"reports": reports}), datetime.now(UTC)
-        return replace(self, settings=settings, session_id=name, began=now, ready=now)
+        settings = self.settings.model_copy(update={"reports": reports})
+        return replace(self, settings=settings, session_id=name, began=datetime.now(UTC))
 
     @cached_property
     def host(self) -> HostVantage:

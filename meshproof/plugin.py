@@ -7,8 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -90,7 +89,6 @@ class _Run:
     """When checks restarted something on purpose."""
     sent: str = ""
     """What came of sending the results."""
-
     unwritten: str = ""
     """Why something of the report could not be written, the last time."""
 
@@ -172,7 +170,6 @@ def mesh(request: pytest.FixtureRequest) -> Iterator[Mesh]:
             write_timeline(run.timeline, run.folder)
         pytest.exit(str(error), returncode=error.exit_code)
     run.ready = time.time()
-    run.mesh = replace(run.mesh, ready=datetime.fromtimestamp(run.ready, UTC))
     run.results.facts = {**run.mesh.facts(), "command": _command(request.config)}
     with run.writing():
         write_timeline(run.timeline, run.folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from meshproof.bed import engine as engines
@@ -21,7 +22,7 @@ from meshproof.mesh import Mesh
 from meshproof.prove.leftovers import mend_leftovers
 from meshproof.prove.settling import settled
 from meshproof.settings import DatadogChoice, ImageChoice, Settings
-from meshproof.stack import Installed, StackContext, describe, set_up, tear_down
+from meshproof.stack import Installed, StackContext, describe, record, set_up, tear_down
 from meshproof.timeline import Timeline
 from meshproof.waiting import eventually
 
@@ -69,14 +70,12 @@ def standing(settings: Settings, timeline: Timeline, farewell: Timeline) -> Iter
 def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, farewell: Timeline) -> Iterator[Mesh]:
     session_id = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     with Cluster(bed.kubeconfig, bed.context, settings.timeouts) as cluster:
-        woken = not bed.created and not bed.borrowed and _woken(cluster, timeline)
+        if bed.nodes_started is not None:
+            _wait_for_api_server(cluster, timeline)
         installed = describe(cluster)
         if installed is not None:
             _note_standing(timeline, installed)
-            mesh = Mesh(settings, bed, cluster, installed, session_id)
-            if woken:
-                with timeline.step("all pods again", group="stack"):
-                    settled(mesh)
+            mesh = _all_again(Mesh(settings, bed, cluster, installed, session_id), timeline)
             mend_leftovers(mesh, timeline)
             yield mesh
             return
@@ -94,9 +93,9 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
                 tear_down(context, farewell)
 
 
-def _woken(cluster: Cluster, timeline: Timeline) -> bool:
-    """Whether a kept cluster was asleep: its engine ended, with the machine or alone, and has just started its node
-    again. Waits until it answers.
+def _wait_for_api_server(cluster: Cluster, timeline: Timeline) -> None:
+    """A kept cluster may have been asleep: its engine ended, with the machine or alone, and has just started its node
+    again.
 
     Raises StateNotReached.
     """
@@ -111,8 +110,21 @@ def _woken(cluster: Cluster, timeline: Timeline) -> bool:
                 what="the API server of the kept cluster answers",
                 every=1.0,
             )
-        return True
-    return False
+
+
+def _all_again(mesh: Mesh, timeline: Timeline) -> Mesh:
+    """The mesh when all of it stands again, if its nodes were started since it stood; that moment is written down.
+
+    Only then: a run that is killed before leaves the waiting to the next. Raises StateNotReached.
+    """
+    started, installed = mesh.bed.nodes_started, mesh.installed
+    if started is None or started < installed.stands_since:
+        return mesh
+    with timeline.step("all pods again", group="stack"):
+        settled(mesh)
+    again = installed.woken_now()
+    record(mesh.cluster, again.run_id, again)
+    return replace(mesh, installed=again)
 
 
 def _note_standing(timeline: Timeline, installed: Installed) -> None:

@@ -15,6 +15,7 @@ from docker.models.containers import Container
 from meshproof.bed.addresses import Network
 from meshproof.errors import MeshproofError
 from meshproof.labels import RUN_LABEL
+from meshproof.moments import seconds
 from meshproof.programs import ProgramFailed, run
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "nodes_of",
     "owner_of",
     "remove_nodes",
+    "started_at",
 ]
 
 INGRESS_LABEL = "meshproof.dev/ingress"
@@ -145,6 +147,11 @@ def owner_of(node: Container) -> str | None:
         if folder == RUN_FOLDER:
             return str(run_id)
     return None
+
+
+def started_at(client: docker.DockerClient, name: str) -> float:
+    """When the last of the cluster's nodes was started, in seconds since 1970."""
+    return max(seconds(str(node.attrs["State"]["StartedAt"])) for node in nodes_of(client, name))
 
 
 def remove_nodes(client: docker.DockerClient, name: str, run_id: str) -> int:

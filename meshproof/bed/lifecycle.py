@@ -51,6 +51,9 @@ class Bed:
     digests: Mapping[str, str]
     network: Network | None
     pool: Pool | None
+    nodes_started: float | None = None
+    """When the last node of a kept cluster was started, in seconds since 1970; None for a cluster of this run's own, or
+    of somebody else."""
 
     @property
     def namespace(self) -> Path | None:
@@ -270,6 +273,7 @@ def _taken_over(settings: Settings, engine: Engine, record: RunRecord, timeline:
     """A kept cluster: nothing is built, pulled or changed."""
     with timeline.step("cluster", group=GROUP) as step, engine.client() as client:
         network = kind.network_of(client, settings.cluster_name)
+        nodes_started = kind.started_at(client, settings.cluster_name)
         step.skip(f"kept since {record.started_at}, run {record.run_id}")
     return Bed(
         run_id=record.run_id,
@@ -283,6 +287,7 @@ def _taken_over(settings: Settings, engine: Engine, record: RunRecord, timeline:
         digests=record.digests,
         network=network,
         pool=Pool.parse(str(record.pool)),
+        nodes_started=nodes_started,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshproof.kube import Cluster, Forbidden
-from meshproof.probe.moments import clock, seconds
+from meshproof.moments import clock, seconds
 
 __all__ = ["leaderless"]
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from meshproof.kube import Cluster
+from meshproof.moments import seconds
 
 __all__ = ["Pod", "Workload", "pods", "pods_of", "workloads"]
 
@@ -29,6 +31,8 @@ class Pod:
     ready: int
     restarts: int
     leaving: bool
+    restarted_at: float | None
+    """When one of these containers was started again, or ended again, last, in seconds since 1970."""
 
     @property
     def is_ready(self) -> bool:
@@ -111,4 +115,13 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         ready=sum(bool(entry.get("ready")) for entry in mine),
         restarts=sum(entry.get("restartCount", 0) for entry in mine),
         leaving="deletionTimestamp" in metadata,
+        restarted_at=max(map(_latest, (entry for entry in mine if entry.get("restartCount"))), default=None),
     )
+
+
+def _latest(container: Mapping[str, Any]) -> float:
+    """When a container that was restarted began, or else ended, last; infinity when that is not told."""
+    now, before = container.get("state", {}), container.get("lastState", {})
+    running, ended = now.get("running") or {}, now.get("terminated") or before.get("terminated") or {}
+    moment = running.get("startedAt") or ended.get("finishedAt")
+    return seconds(moment) if moment else inf

@@ -7,7 +7,7 @@ from math import floor
 from typing import Any
 
 from meshproof.kube import ApiError, Cluster
-from meshproof.probe.moments import clock, seconds
+from meshproof.moments import clock, seconds
 
 __all__ = ["LITTLE_ROOM", "troubled"]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from meshproof.kube import Cluster
 from meshproof.labels import SESSION_LABEL
-from meshproof.probe.moments import clock, seconds
+from meshproof.moments import clock, seconds
 
 __all__ = ["Period", "restarted"]
 

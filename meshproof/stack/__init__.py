@@ -5,7 +5,7 @@ from meshproof.stack.context import StackContext
 from meshproof.stack.gateway import GATEWAY_HOSTS
 from meshproof.stack.graph import ComponentFailed, Graph
 from meshproof.stack.installation import set_up, tear_down
-from meshproof.stack.installed import Installed, describe
+from meshproof.stack.installed import Installed, describe, record
 from meshproof.stack.overlay import lay_over
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "StackContext",
     "describe",
     "lay_over",
+    "record",
     "set_up",
     "tear_down",
 ]

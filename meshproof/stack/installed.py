@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from meshproof.kube import Cluster
 from meshproof.labels import RUN_LABEL
 from meshproof.manifests import Manifest
+from meshproof.moments import seconds
 
 __all__ = ["RECORD_NAMESPACE", "Installed", "describe", "forget", "record"]
 
 RECORD_NAMESPACE = "meshproof-system"
 _NAME = "meshproof"
 _COMPLETE = "complete"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,18 @@ class Installed:
     """As the host of a URL."""
     gateway_authority: str
     """The certificate, PEM, that the gateway's port 443 can be verified with."""
-    installed_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    installed_at: str = field(default_factory=_now)
+    woken_at: str = ""
+    """When all stood again after a kept cluster's nodes had been started anew, the last time; "" if they never were."""
+
+    @property
+    def stands_since(self) -> float:
+        """Since when all stands, in seconds since 1970."""
+        return seconds(self.woken_at or self.installed_at)
+
+    def woken_now(self) -> Installed:
+        """The same stack, which stands again since now."""
+        return replace(self, woken_at=_now())
 
 
 def record(cluster: Cluster, run_id: str, installed: Installed | None) -> None:
@@ -48,6 +64,7 @@ def record(cluster: Cluster, run_id: str, installed: Installed | None) -> None:
             "gateway_address": installed.gateway_address,
             "gateway_authority": installed.gateway_authority,
             "installed_at": installed.installed_at,
+            "woken_at": installed.woken_at,
         }
     cluster.apply([_namespace(), {**_config_map(), "data": data}], labels={RUN_LABEL: run_id})
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import yaml
 
 from meshproof.bed import kind
+from meshproof.moments import seconds
 
 
 def configuration(**changes: object) -> dict:
@@ -66,3 +67,10 @@ def test_owner_is_read_back_from_what_docker_tells_of_a_node() -> None:
     node = SimpleNamespace(attrs={"Mounts": [{"Destination": "/var"}, {"Destination": mount["containerPath"]}]})
     assert kind.owner_of(node) == "r1"
     assert kind.owner_of(SimpleNamespace(attrs={"Mounts": [{"Destination": "/var"}]})) is None
+
+
+def test_a_cluster_is_as_young_as_its_youngest_node() -> None:
+    moments = ["2026-05-01T12:00:00.123456789Z", "2026-05-01T12:00:02.5Z", "2026-04-30T12:00:00Z"]
+    nodes = [SimpleNamespace(attrs={"State": {"StartedAt": moment}}) for moment in moments]
+    client = SimpleNamespace(containers=SimpleNamespace(list=lambda **_: nodes))
+    assert kind.started_at(client, "shop") == seconds("2026-05-01T12:00:02.5Z")  # type: ignore[arg-type]

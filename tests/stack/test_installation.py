@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from small_cluster import SmallCluster
 
 from meshproof.errors import UsageError
+from meshproof.moments import seconds
 from meshproof.stack import Component, Installed, StackContext, describe, set_up
 from meshproof.stack.borrowed import refuse_conflicts
 from meshproof.stack.installed import forget, record
@@ -37,6 +39,13 @@ class Shop(Component):
 def test_what_was_recorded_is_described(context: StackContext) -> None:
     record(context.cluster, "run-0", STANDS)
     assert describe(context.cluster) == STANDS
+
+
+def test_a_stack_that_woke_stands_since_then(context: StackContext) -> None:
+    woken = replace(STANDS, installed_at="2026-05-01T12:00:00+00:00").woken_now()
+    assert woken.stands_since > seconds(woken.installed_at)
+    record(context.cluster, "run-1", woken)
+    assert describe(context.cluster) == woken
 
 
 def test_an_installation_that_did_not_end_does_not_stand(context: StackContext) -> None:

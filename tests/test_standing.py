@@ -1,0 +1,73 @@
+"""A kept cluster that was asleep is waited for, once, whoever was killed while waiting."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from meshproof import standing
+from meshproof.bed.lifecycle import Bed
+from meshproof.errors import MeshproofError
+from meshproof.kube import Cluster
+from meshproof.mesh import Mesh
+from meshproof.settings import Settings
+from meshproof.stack import Installed
+from meshproof.timeline import Timeline
+
+_POOL = "10.0.0.10-10.0.0.20"
+INSTALLED = Installed("run-0", {}, "abc", _POOL, "10.0.0.10", "PEM", installed_at="2026-05-01T12:00:00Z")
+
+
+class Trial:
+    """What became of one mesh whose nodes were started at a moment, in seconds after its installation."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, breaks: bool = False) -> None:
+        self.waited = 0
+        self.written: list[Installed] = []
+        self.breaks = breaks
+        monkeypatch.setattr(standing, "settled", self._settled)
+        monkeypatch.setattr(standing, "record", lambda _cluster, _run_id, installed: self.written.append(installed))
+
+    def _settled(self, _mesh: Mesh) -> None:
+        self.waited += 1
+        if self.breaks:
+            raise MeshproofError("killed")
+
+    def mesh(self, started: float | None, installed: Installed = INSTALLED) -> Mesh:
+        at = None if started is None else INSTALLED.stands_since + started
+        bed: Any = SimpleNamespace(nodes_started=at)
+        mesh = Mesh(Settings(), cast(Bed, bed), cast(Cluster, None), installed, "session")
+        return standing._all_again(mesh, Timeline())
+
+
+@pytest.mark.parametrize("started", [None, -60])
+def test_a_cluster_that_never_slept_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, started: float | None) -> None:
+    trial = Trial(monkeypatch)
+    assert trial.mesh(started).installed == INSTALLED
+    assert (trial.waited, trial.written) == (0, [])
+
+
+def test_a_woken_cluster_is_waited_for_and_the_moment_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(monkeypatch)
+    (now,) = {trial.mesh(60).installed.woken_at, *(it.woken_at for it in trial.written)}
+    assert now > INSTALLED.installed_at
+    assert trial.waited == 1
+
+
+def test_it_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(monkeypatch)
+    woken = trial.mesh(60).installed
+    assert trial.mesh(60, woken).installed == woken
+    assert trial.waited == 1
+
+
+def test_who_is_killed_while_waiting_leaves_it_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(monkeypatch, breaks=True)
+    with pytest.raises(MeshproofError, match="killed"):
+        trial.mesh(60)
+    assert trial.written == []
+    trial.breaks = False
+    assert trial.mesh(60).installed.woken_at
+    assert trial.waited == 2
