@@ -20,7 +20,7 @@ from meshproof.keys import Keys, site_of
 from meshproof.kube import Cluster, ClusterUnreachable
 from meshproof.mesh import Mesh
 from meshproof.prove.leftovers import mend_leftovers
-from meshproof.prove.settling import settled
+from meshproof.prove.settling import awake, settled
 from meshproof.settings import DatadogChoice, ImageChoice, Settings
 from meshproof.stack import Installed, StackContext, describe, record, set_up, tear_down
 from meshproof.timeline import Timeline
@@ -121,6 +121,7 @@ def _all_again(mesh: Mesh, timeline: Timeline) -> Mesh:
     if started is None or started < installed.stands_since:
         return mesh
     with timeline.step("all pods again", group="stack"):
+        awake(mesh, started)
         settled(mesh)
     again = installed.woken_now()
     record(mesh.cluster, again.run_id, again)

@@ -27,6 +27,7 @@ class Trial:
         self.waited = 0
         self.written: list[Installed] = []
         self.breaks = breaks
+        monkeypatch.setattr(standing, "awake", lambda _mesh, _started: None)
         monkeypatch.setattr(standing, "settled", self._settled)
         monkeypatch.setattr(standing, "record", lambda _cluster, _run_id, installed: self.written.append(installed))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any
@@ -31,6 +31,8 @@ class Pod:
     ready: int
     restarts: int
     leaving: bool
+    runs_since: float | None
+    """When the first of these containers began, in seconds since 1970; None while one of them does not run."""
     restarted_at: float | None
     """When one of these containers was started again, or ended again, last, in seconds since 1970."""
 
@@ -115,6 +117,7 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         ready=sum(bool(entry.get("ready")) for entry in mine),
         restarts=sum(entry.get("restartCount", 0) for entry in mine),
         leaving="deletionTimestamp" in metadata,
+        runs_since=_runs_since(mine) if len(mine) == len(names) else None,
         restarted_at=max(map(_latest, (entry for entry in mine if entry.get("restartCount"))), default=None),
     )
 
@@ -125,3 +128,8 @@ def _latest(container: Mapping[str, Any]) -> float:
     running, ended = now.get("running") or {}, now.get("terminated") or before.get("terminated") or {}
     moment = running.get("startedAt") or ended.get("finishedAt")
     return seconds(moment) if moment else inf
+
+
+def _runs_since(containers: Iterable[Mapping[str, Any]]) -> float | None:
+    running = [it.get("state", {}).get("running") for it in containers]
+    return min(seconds(it["startedAt"]) for it in running) if all(running) else None

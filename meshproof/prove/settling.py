@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from math import inf
+from math import floor, inf
 
+from meshproof.labels import SESSION_LABEL
 from meshproof.manifests import Manifest
 from meshproof.mend.references import Reference
-from meshproof.mesh import MESH_NAMESPACES, Mesh
+from meshproof.mesh import MESH_NAMESPACES, WATCHED_NAMESPACES, Mesh
 from meshproof.probe import Request
 from meshproof.probe.controllers import leaderless
+from meshproof.probe.inventory import Pod
 from meshproof.prove.changes import touched
 from meshproof.prove.mutants import Mutant
 from meshproof.stack.component import NotYet
 from meshproof.stack.rollout import missing_rollout
 from meshproof.waiting import eventually
 
-__all__ = ["concerns_addresses", "concerns_proxies", "generations", "reachable", "settled", "wait_until_seen"]
+__all__ = ["awake", "concerns_addresses", "concerns_proxies", "generations", "reachable", "settled", "wait_until_seen"]
 
 _WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
 # istiod gathers changes until none has come for 100 ms (PILOT_DEBOUNCE_AFTER). From a change to a proxy that holds it
 # it took between 0.14 and 0.31 s on two cores.
 _GATHERED_SECONDS = 1.0
+_ENDED = ("Succeeded", "Failed")
 _OPERATED = "DatadogAgent"
 _APART_FROM_PROXIES = ("metallb.io", "storage.k8s.io")
 """API groups of which istiod knows nothing."""
@@ -109,6 +112,31 @@ def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> Non
     if proxies:
         time.sleep(_GATHERED_SECONDS)
         mesh.in_force()
+
+
+def awake(mesh: Mesh, nodes_started: float) -> None:
+    """Wait until every pod runs anew and is ready, after its node was started at a moment (seconds since 1970).
+
+    Until a kubelet has looked at a pod, the API has it running and ready as it was before, and its workload rolled out.
+    Raises StateNotReached.
+    """
+
+    def look() -> bool:
+        asleep = [
+            f"{pod.namespace}/{pod.name}"
+            for namespace in WATCHED_NAMESPACES
+            for pod in mesh.all_pods(namespace)
+            if SESSION_LABEL not in pod.labels and pod.phase not in _ENDED and not _awake(pod, floor(nodes_started))
+        ]
+        if asleep:
+            raise NotYet(f"{len(asleep)} pods not yet, such as {asleep[0]}")
+        return True
+
+    eventually(look, timeout=mesh.timeouts.component_ready, what="every pod of the kept cluster runs anew", every=0.5)
+
+
+def _awake(pod: Pod, since: float) -> bool:
+    return pod.is_ready and pod.runs_since is not None and pod.runs_since >= since
 
 
 def _unseen(workload: Manifest) -> str | None:

@@ -75,3 +75,12 @@ def test_a_container_that_ended_again_tells_when(states: dict[str, Any]) -> None
 
 def test_a_restart_that_nobody_tells_of_is_never_long_ago() -> None:
     assert pod(container("a", 1, state={"waiting": {}})).restarted_at == inf
+
+
+def test_a_pod_runs_since_the_first_of_its_containers_does() -> None:
+    assert pod(container("a", state=running(LATE)), container("b", state=running(EARLY))).runs_since == seconds(EARLY)
+
+
+@pytest.mark.parametrize("states", [{"state": {"waiting": {}}}, {"state": ended(LATE)}, {}])
+def test_a_pod_of_which_a_container_does_not_run_runs_since_never(states: dict[str, Any]) -> None:
+    assert pod(container("a", state=running(EARLY)), container("b", **states)).runs_since is None

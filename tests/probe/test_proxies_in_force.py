@@ -14,7 +14,9 @@ from meshproof.settings import load_settings
 
 
 def pod(name: str, *containers: str, phase: str = "Running", leaving: bool = False) -> Pod:
-    return Pod("apps", name, "10.0.0.1", "node", phase, {}, {}, "default", containers, len(containers), 0, leaving)
+    return Pod(
+        "apps", name, "10.0.0.1", "node", phase, {}, {}, "default", containers, len(containers), 0, leaving, 0.0, None
+    )
 
 
 def test_all_that_run_are_waited_for_also_while_nobody_is_connected(monkeypatch: pytest.MonkeyPatch) -> None:
