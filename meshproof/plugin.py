@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
@@ -18,10 +17,8 @@ from meshproof import sending
 from meshproof.datadog import Datadog, watching
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.interrupts import terminate_like_interrupt
-from meshproof.mesh import MESH_NAMESPACES, WATCHED_NAMESPACES, Mesh
-from meshproof.probe.controllers import leaderless
-from meshproof.probe.nodes import LITTLE_ROOM, troubled
-from meshproof.probe.restarts import Period, restarted
+from meshproof.mesh import MESH_NAMESPACES, Mesh
+from meshproof.probe.restarts import Period
 from meshproof.report import diagnostics
 from meshproof.report.evidence import Evidence, as_plain
 from meshproof.report.files import flat, point_latest, write_timeline
@@ -32,6 +29,7 @@ from meshproof.report.summary import summary_lines
 from meshproof.secrecy import hidden
 from meshproof.settings import Settings, load_settings
 from meshproof.standing import standing
+from meshproof.surroundings import cramped, disturbed
 from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
 from meshproof.verdict import Verdict
@@ -46,8 +44,6 @@ _SETUP_SECONDS = pytest.StashKey[float]()
 _RESTARTS = "restarts"
 _NO_MEASUREMENTS = frozenset({"mesh", "settings", "datadog"})
 """Fixtures that stand from the beginning of a session."""
-_MOST = 3
-"""Restarts that a reason names."""
 _ENDS = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED)
 """Of sessions whose results are sent: what was broken off has proven nothing."""
 _OPTIONS = (
@@ -240,10 +236,10 @@ def pytest_runtest_makereport(
         report.longrepr = hidden(str(error))  # it says what is wrong; the way there through our code does not
     folder = None
     on_purpose = run.given is not None and run.given.expects(item.nodeid, verdict, reason)
-    if verdict is Verdict.VIOLATE and not on_purpose and (disturbed := _disturbed(run, item)):
-        verdict, reason = Verdict.INVALID, f"INVALID: {disturbed}, while it was found that {reason}"
-    if verdict is Verdict.INVALID and (cramped := _cramped(run.settings)):
-        reason = f"{reason}\n  seen around it: {cramped}"
+    if verdict is Verdict.VIOLATE and not on_purpose and (around := _disturbed(run, item)):
+        verdict, reason = Verdict.INVALID, f"INVALID: {around}, while it was found that {reason}"
+    if verdict is Verdict.INVALID and (around := cramped(run.settings.cache)):
+        reason = f"{reason}\n  seen around it: {around}"
     if verdict in (Verdict.VIOLATE, Verdict.INVALID) and not on_purpose and run.diagnosed < diagnostics.LIMIT:
         run.diagnosed += 1
         folder = _diagnosed(run, item)
@@ -276,29 +272,13 @@ def _diagnosed(run: _Run, item: pytest.Item) -> Path:
 
 
 def _disturbed(run: _Run, item: pytest.Item) -> str:
-    """What went on around this check while it measured, by no check; "" when nothing did."""
+    """What went on around this check while it, or a measurement that it shares, was made."""
     if run.mesh is None:
         return ""
     request = item.stash.get(_REQUEST, None)
     used = set(request.fixturenames) - _NO_MEASUREMENTS if request else set()
     began = max(run.ready, min([item.stash[_BEGAN], *(at for name, at in run.set_up.items() if name in used)]))
-    try:
-        found = [*troubled(run.mesh.cluster, began), *leaderless(run.mesh.cluster, began, time.time())]
-        if not item.get_closest_marker(_RESTARTS):
-            found += restarted(run.mesh.cluster, WATCHED_NAMESPACES, began, apart_from=run.restarting)
-    except MeshproofError as error:
-        found = [f"the cluster could not be asked ({error})"]
-    more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-    return "; ".join(found[:_MOST]) + more
-
-
-def _cramped(settings: Settings) -> str:
-    """That a cluster of ours has no room to live in; its own API server may no longer be there to say so."""
-    try:
-        room = shutil.disk_usage(settings.cache).free
-    except OSError:  # nothing of ours is on this machine
-        return ""
-    return f"the disk of {settings.cache} has {room / 1e6:.0f} MB left" if room < LITTLE_ROOM else ""
+    return disturbed(run.mesh, began, None if item.get_closest_marker(_RESTARTS) else run.restarting)
 
 
 def _is_interrupt(error: BaseException | None) -> bool:

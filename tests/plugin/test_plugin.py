@@ -163,8 +163,8 @@ def test_a_disk_without_room_is_told_beside_what_could_not_be_measured(pytester:
         """
 from types import SimpleNamespace
 def test_cramped(monkeypatch):
-    from meshproof import plugin
-    monkeypatch.setattr(plugin.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_345_678))
+    from meshproof import surroundings
+    monkeypatch.setattr(surroundings.shutil, "disk_usage", lambda _: SimpleNamespace(free=12_345_678))
     raise InvalidMeasurement("no answer from the API server")
 def test_roomy(): raise InvalidMeasurement("no answer from the API server")
 """,
