@@ -18,6 +18,7 @@ from meshproof.intake.backend import Span
 from meshproof.mesh import APPS, Mesh
 from meshproof.observability.marks import Batch
 from meshproof.observability.services import (
+    FIGURES_TOLERANCE,
     QUANTILES,
     Count,
     Figures,
@@ -176,14 +177,14 @@ def test_requests_and_errors_are_counted(
 def test_latencies_are_those_of_the_spans(
     made: Made, figures: Mapping[Count, Figures], count: Count, evidence: Evidence
 ) -> None:
-    """p50 and p99 of a service are those of the durations of its spans, within the 1 % of the agent's sketch."""
+    """p50 and p99 of a service are those of the durations of its spans, within the error of the agent's sketch."""
     spans = made.of(count)
     if len(spans) != figures[count].hits:
         seen = f"{len(spans)} spans, {figures[count].hits:g} requests"
         raise InvalidMeasurement("not the same requests have spans and figures", seen=seen)
     own = figures_of(spans)
     rows = [
-        ParityRow(f"p{share * 100:g}", ours * 1e3, theirs * 1e3, 0.011, unit="ms")
+        ParityRow(f"p{share * 100:g}", ours * 1e3, theirs * 1e3, FIGURES_TOLERANCE, unit="ms")
         for share, ours, theirs in zip(QUANTILES, own.quantiles, figures[count].quantiles, strict=True)
         if ours is not None and theirs is not None
     ]

@@ -17,6 +17,7 @@ from meshproof.intake.backend import Backend, Span
 
 __all__ = [
     "BUCKET",
+    "FIGURES_TOLERANCE",
     "QUANTILES",
     "Count",
     "Figures",
@@ -37,8 +38,12 @@ agent still takes (datadog-agent pkg/trace/stats/client_stats_aggregator.go v0.8
 
 QUANTILES = (0.5, 0.99)
 
-# The sketch keeps values within 1 %, and the agent cuts durations to 10 binary digits before (2^-10).
-_SKETCH_ERROR = 0.01 + 2**-10
+# The sketch keeps values within 1 %. Before that the agent cuts the mantissa of a duration after 9 binary digits, which
+# makes it up to 2^-9 shorter, and never longer (datadog-agent pkg/trace/stats/statsraw.go v0.85.1: nsTimestampToFloat).
+_SHORTEST, _LONGEST = (1 - 0.01) * (1 - 2**-9), 1 + 0.01
+
+FIGURES_TOLERANCE = 1 - _SHORTEST
+"""By how much of itself a quantile of the agent's figures may differ from that of the spans."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +172,7 @@ def wrong_quantiles(count: Count, spans: Sequence[Span], figures: Figures) -> li
     found = []
     for share, told in zip(QUANTILES, figures.quantiles, strict=True):
         low, high = quantile_range(durations, share)
-        allowed = (low * (1 - _SKETCH_ERROR), high * (1 + _SKETCH_ERROR))
+        allowed = (low * _SHORTEST, high * _LONGEST)
         name = f"p{share * 100:g}"
         if told is None:
             found.append(f"{count}: there is no {name}")

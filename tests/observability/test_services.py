@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import pytest
 from hand_made_traces import MS, journey
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.intake.backend import Backend
@@ -95,6 +99,22 @@ def test_quantiles_may_be_off_by_the_sketchs_error_only():
     first, second = wrong_quantiles(GOAPI, spans, off)
     assert first.startswith("goapi.apps envoy.proxy 200: p50 is 52.015 ms, by the spans ")
     assert second == "goapi.apps envoy.proxy 200: there is no p99"
+
+
+def sketched(nanoseconds: int) -> float:
+    """What the agent's sketch gives back of a duration, in seconds: cut to 9 digits, then the middle of its bucket."""
+    (bits,) = struct.unpack("<Q", struct.pack("<d", nanoseconds))
+    (cut,) = struct.unpack("<d", struct.pack("<Q", bits & 0xFFFFF80000000000))
+    gamma = 1.01 / 0.99
+    bucket = math.ceil(math.log(cut) / math.log(gamma))
+    return 2 * gamma**bucket / (gamma + 1) / 1e9
+
+
+@given(st.integers(min_value=1_000, max_value=10**11))
+@example(1_069_055)  # cut by almost 2^-9, to the upper end of its bucket
+def test_whatever_the_sketch_makes_of_a_duration_is_no_finding(nanoseconds):
+    spans = [replace(spans_of(1)[0], duration=nanoseconds)]
+    assert wrong_quantiles(GOAPI, spans, Figures(1, 0, (sketched(nanoseconds),) * 2)) == []
 
 
 def test_without_spans_there_is_nothing_to_compare_with():
