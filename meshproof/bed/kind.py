@@ -16,6 +16,7 @@ from meshproof.bed.addresses import Network
 from meshproof.errors import MeshproofError
 from meshproof.labels import RUN_LABEL
 from meshproof.moments import seconds
+from meshproof.parent import with_parent
 from meshproof.programs import ProgramFailed, run
 
 __all__ = [
@@ -129,7 +130,7 @@ class KindCluster:
                 *words,
             ],
             timeout=timeout,
-            env=self.environment,
+            env={**self.environment, **with_parent()},
             cwd=self.folder,
             check=check,
         )

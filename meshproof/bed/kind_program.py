@@ -13,6 +13,8 @@ from pathlib import Path
 
 from pytest_kind.cluster import KindCluster
 
+from meshproof.parent import end_with_parent
+
 
 def main() -> None:
     """Create or delete, as the first argument says."""
@@ -24,6 +26,7 @@ def main() -> None:
     parser.add_argument("--image")
     parser.add_argument("--config", type=Path)
     words = parser.parse_args()
+    end_with_parent()  # a cluster half made, or taken back, would be in the way of the run that cleans up
     cluster = KindCluster(
         words.name,
         kubeconfig=words.kubeconfig,

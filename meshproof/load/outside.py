@@ -12,10 +12,10 @@ from uuid import uuid4
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.files import data_root
-from meshproof.load.parent import with_parent
 from meshproof.load.parquet import read_facts, read_rows
 from meshproof.load.rows import Rows
 from meshproof.load.view import EXIT_CODES
+from meshproof.parent import with_parent
 from meshproof.programs import run
 from meshproof.verdict import Verdict
 

@@ -19,7 +19,6 @@ from locust.runners import STATE_MISSING, LocalRunner, MasterRunner
 from meshproof.errors import MeshproofError, UsageError
 from meshproof.load.judging import Run, until_a_look
 from meshproof.load.options import check_target
-from meshproof.load.parent import abandoned
 from meshproof.load.parquet import write_rows
 from meshproof.load.priority import ahead_of_others
 from meshproof.load.rows import Rows
@@ -28,6 +27,7 @@ from meshproof.load.view import View
 from meshproof.load.with_locust.barrier import answers_carry_revision
 from meshproof.load.with_locust.clock import now
 from meshproof.load.with_locust.messages import BEGIN, ENOUGH, ROWS
+from meshproof.parent import abandoned
 from meshproof.verdict import Verdict
 from meshproof.verdict.preconditions import Conditions
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -11,7 +10,6 @@ from collections.abc import Callable
 import psutil
 from served import Served
 
-from meshproof.load.parent import abandoned, with_parent
 from meshproof.waiting import eventually
 
 BEGINS = """
@@ -34,9 +32,3 @@ def test_the_load_ends_when_whoever_began_it_is_killed(two_arms: Callable[..., S
     finally:
         begun.kill()
         begun.stdout.close()
-
-
-def test_nobody_is_missed_where_nobody_is_named() -> None:
-    assert not abandoned({})
-    assert abandoned(with_parent()), "this process is not its own parent"
-    assert not abandoned({"MESHPROOF_LOAD_PARENT": str(os.getppid())})
