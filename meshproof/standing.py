@@ -75,9 +75,7 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
         installed = describe(cluster)
         if installed is not None:
             _note_standing(timeline, installed)
-            mesh = _all_again(Mesh(settings, bed, cluster, installed, session_id), timeline)
-            mend_leftovers(mesh, timeline)
-            yield mesh
+            yield _well(Mesh(settings, bed, cluster, installed, session_id), timeline)
             return
         if bed.borrowed:
             _check_rights(cluster)
@@ -112,14 +110,28 @@ def _wait_for_api_server(cluster: Cluster, timeline: Timeline) -> None:
             )
 
 
-def _all_again(mesh: Mesh, timeline: Timeline) -> Mesh:
-    """The mesh when all of it stands again, if its nodes were started since it stood; that moment is written down.
+def _well(mesh: Mesh, timeline: Timeline) -> Mesh:
+    """The mesh of a cluster that stood before, mended, and awake if its nodes were started since.
 
-    Only then: a run that is killed before leaves the waiting to the next. Raises StateNotReached.
+    Only then is that moment written down: a run that is killed before leaves the waiting to the next. Raises
+    StateNotReached.
     """
+
+    def mended() -> bool:
+        mend_leftovers(mesh, timeline)
+        return True
+
     started, installed = mesh.bed.nodes_started, mesh.installed
     if started is None or started < installed.stands_since:
+        mended()
         return mesh
+    # What a killed run left changed may keep pods from getting ready: it is mended first, as soon as that can be done.
+    eventually(
+        mended,
+        timeout=mesh.timeouts.component_ready,
+        what="what a killed run left changed is mended",
+        every=1.0,
+    )
     with timeline.step("all pods again", group="stack"):
         awake(mesh, started)
         settled(mesh)

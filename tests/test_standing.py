@@ -26,12 +26,22 @@ class Trial:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, breaks: bool = False) -> None:
         self.waited = 0
         self.written: list[Installed] = []
+        self.mended = 0
+        self.unmended = 0
         self.breaks = breaks
         monkeypatch.setattr(standing, "awake", lambda _mesh, _started: None)
         monkeypatch.setattr(standing, "settled", self._settled)
+        monkeypatch.setattr(standing, "mend_leftovers", self._mend)
         monkeypatch.setattr(standing, "record", lambda _cluster, _run_id, installed: self.written.append(installed))
 
+    def _mend(self, _mesh: Mesh, _timeline: Timeline) -> None:
+        if self.unmended:
+            self.unmended -= 1
+            raise MeshproofError("the webhook does not answer yet")
+        self.mended += 1
+
     def _settled(self, _mesh: Mesh) -> None:
+        assert self.mended, "what is broken may never settle"
         self.waited += 1
         if self.breaks:
             raise MeshproofError("killed")
@@ -40,14 +50,14 @@ class Trial:
         at = None if started is None else INSTALLED.stands_since + started
         bed: Any = SimpleNamespace(nodes_started=at)
         mesh = Mesh(Settings(), cast(Bed, bed), cast(Cluster, None), installed, "session")
-        return standing._all_again(mesh, Timeline())
+        return standing._well(mesh, Timeline())
 
 
 @pytest.mark.parametrize("started", [None, -60])
 def test_a_cluster_that_never_slept_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, started: float | None) -> None:
     trial = Trial(monkeypatch)
     assert trial.mesh(started).installed == INSTALLED
-    assert (trial.waited, trial.written) == (0, [])
+    assert (trial.mended, trial.waited, trial.written) == (1, 0, [])
 
 
 def test_a_woken_cluster_is_waited_for_and_the_moment_is_written_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +82,10 @@ def test_who_is_killed_while_waiting_leaves_it_to_the_next(monkeypatch: pytest.M
     trial.breaks = False
     assert trial.mesh(60).installed.woken_at
     assert trial.waited == 2
+
+
+def test_what_was_left_changed_is_mended_first_as_soon_as_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = Trial(monkeypatch)
+    trial.unmended = 2
+    assert trial.mesh(60).installed.woken_at
+    assert (trial.mended, trial.waited) == (1, 1)
