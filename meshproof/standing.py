@@ -17,7 +17,7 @@ from meshproof.datadog import keys_for, own_log_pipelines
 from meshproof.errors import UsageError
 from meshproof.files import data_root
 from meshproof.keys import Keys, site_of
-from meshproof.kube import Cluster, ClusterUnreachable
+from meshproof.kube import Cluster, ClusterError
 from meshproof.mesh import Mesh
 from meshproof.prove.leftovers import mend_leftovers
 from meshproof.prove.settling import awake, settled
@@ -93,13 +93,13 @@ def _standing(settings: Settings, bed: Bed, keys: Keys, timeline: Timeline, fare
 
 def _wait_for_api_server(cluster: Cluster, timeline: Timeline) -> None:
     """A kept cluster may have been asleep: its engine ended, with the machine or alone, and has just started its node
-    again.
+    again. An API server that has just begun is not there at first, and then forbids everything to everybody.
 
     Raises StateNotReached.
     """
     try:
         cluster.server_version()
-    except ClusterUnreachable:
+    except ClusterError:
         with timeline.step("wake", group="stack") as step:
             step.note("the kept cluster's node was started again; waiting for its API server")
             eventually(

@@ -10,11 +10,12 @@ import pytest
 from meshproof import standing
 from meshproof.bed.lifecycle import Bed
 from meshproof.errors import MeshproofError
-from meshproof.kube import Cluster
+from meshproof.kube import Cluster, ClusterError, ClusterUnreachable, Forbidden
 from meshproof.mesh import Mesh
 from meshproof.settings import Settings
 from meshproof.stack import Installed
 from meshproof.timeline import Timeline
+from meshproof.timeouts import Timeouts
 
 _POOL = "10.0.0.10-10.0.0.20"
 INSTALLED = Installed("run-0", {}, "abc", _POOL, "10.0.0.10", "PEM", installed_at="2026-05-01T12:00:00Z")
@@ -89,3 +90,21 @@ def test_what_was_left_changed_is_mended_first_as_soon_as_it_can_be(monkeypatch:
     trial.unmended = 2
     assert trial.mesh(60).installed.woken_at
     assert (trial.mended, trial.waited) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "error", [ClusterUnreachable("no answer"), Forbidden("cannot get", code=403, message="forbidden")]
+)
+def test_an_api_server_that_has_just_begun_is_waited_for(error: ClusterError) -> None:
+    looks: list[ClusterError | None] = [error, error, None]
+
+    def server_version() -> str:
+        if found := looks.pop(0):
+            raise found
+        return "v1.36.3"
+
+    timeline = Timeline()
+    cluster: Any = SimpleNamespace(server_version=server_version, timeouts=Timeouts())
+    standing._wait_for_api_server(cast(Cluster, cluster), timeline)
+    assert looks == []
+    assert [span.name for span in timeline.spans] == ["wake"]
