@@ -1,0 +1,72 @@
+"""Whenever a run is killed, nothing of it is left after the next one, and the next one finds the mesh well."""
+
+from __future__ import annotations
+
+import random
+import time
+
+import psutil
+import pytest
+
+from trials.world import World
+
+_SOON = 20.0
+"""Seconds in which processes end that see that their run is gone."""
+
+
+@pytest.mark.parametrize(
+    ("step", "dies"),
+    [
+        ("bed: cluster started", "the run alone"),
+        ("stack: istio started", "the run and its children"),
+        ("stack: apps started", "the run, its children and the engine"),
+    ],
+)
+def test_while_it_sets_up(world: World, step: str, dies: str) -> None:
+    """A half-made cluster is removed by the next run, which makes its own and leaves nothing, not even an engine."""
+    world.down().passes(within=120)
+    killed = world.suites("test_routing.py")
+    killed.tells(step, within=1800)  # the first one of all has its images to make
+    time.sleep(random.uniform(0, 4))
+    killed.killed(children="children" in dies)
+    if "engine" in dies:
+        world.end_engine()
+    world.suites("test_routing.py", keep=False).passes(within=600)
+    assert world.left() == []
+
+
+def test_while_a_check_has_something_changed(standing: World) -> None:
+    """Sampling is 0 % or 25 % for the length of a check: the next run has every request traced again."""
+    killed = standing.suites("test_sampling.py")
+    killed.tells(r"^suites/test_sampling.py", within=120)
+    time.sleep(random.uniform(1, 5))
+    killed.killed(children=True)
+    standing.suites("test_traces.py").passes(within=300)
+
+
+def test_while_load_runs(standing: World) -> None:
+    """The load ends by itself when its run is gone, and does not get into the way of the next."""
+    killed = standing.suites("canary/test_split.py")
+    killed.reaches(lambda: any("locust" in word for it in killed.children for word in it.cmdline()), "load", within=120)
+    time.sleep(random.uniform(0, 4))
+    family = killed.killed(children=False)
+    _, alive = psutil.wait_procs(family, timeout=_SOON)
+    assert alive == []
+    standing.suites("canary/test_split.py").passes(within=300)
+
+
+@pytest.mark.parametrize(
+    ("mutant", "dies"),
+    [("mtls-no-peer-authentication", "the run and its children"), ("apps-failing-probe", "the engine, too")],
+)
+def test_while_a_mutant_is_in_force(standing: World, mutant: str, dies: str) -> None:
+    """The next run mends it before anything else, and says so; also where pods cannot get ready before."""
+    reports = standing.folder / "reports"
+    killed = standing.prove(mutant)
+    killed.reaches(lambda: any(reports.rglob(f"{mutant}.log")), "the mutant's tests", within=120)
+    killed.killed(children=True)
+    if "engine" in dies:
+        standing.end_engine()
+    after = standing.suites("test_mtls.py", "test_apps.py")
+    after.passes(within=600)
+    assert f"mutant {mutant} was left in force by a killed run" in after.told
