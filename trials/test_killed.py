@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import time
+from functools import partial
 
 import psutil
 import pytest
 
+from meshproof.stack.installed import RECORD_NAMESPACE
 from trials.world import World
 
 _SOON = 20.0
@@ -36,12 +38,16 @@ def test_while_it_sets_up(world: World, step: str, dies: str) -> None:
 
 
 def test_while_a_check_has_something_changed(standing: World) -> None:
-    """Sampling is 0 % or 25 % for the length of a check: the next run has every request traced again."""
+    """Sampling is 0 % or 25 % for the length of a check: the next run undoes it, and has every request traced again."""
     killed = standing.suites("test_sampling.py")
-    killed.tells(r"^suites/test_sampling.py", within=120)
-    time.sleep(random.uniform(1, 5))
+    with standing.cluster() as cluster:
+        notes = partial(cluster.list, "ConfigMap", RECORD_NAMESPACE, "meshproof.dev/note=true", "v1")
+        killed.reaches(lambda: bool(notes()), "something changed", within=120)
+    time.sleep(random.uniform(0, 2))
     killed.killed(children=True)
-    standing.suites("test_traces.py").passes(within=300)
+    after = standing.suites("test_traces.py")
+    after.passes(within=300)
+    assert "a killed run left changed: Telemetry" in after.told
 
 
 def test_while_load_runs(standing: World) -> None:
