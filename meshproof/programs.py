@@ -19,6 +19,7 @@ from meshproof.errors import MeshproofError
 __all__ = ["Completed", "ProgramFailed", "run"]
 
 _GRACE_SECONDS = 5.0
+_LOOK_EVERY = 0.02
 
 
 @dataclass(frozen=True)
@@ -131,13 +132,25 @@ def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
+    """Also of those that outlive the program, or do not heed SIGTERM."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, number)
         except ProcessLookupError:
             return
-        try:
-            process.wait(_GRACE_SECONDS)
+        end = time.monotonic() + _GRACE_SECONDS
+        while _group_is_there(process):
+            if time.monotonic() > end:
+                break
+            time.sleep(_LOOK_EVERY)
+        else:
             return
-        except subprocess.TimeoutExpired:
-            continue
+
+
+def _group_is_there(process: subprocess.Popen[bytes]) -> bool:
+    process.poll()  # or its own zombie would be one of them
+    try:
+        os.killpg(process.pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

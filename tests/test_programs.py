@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from meshproof import programs
 from meshproof.programs import ProgramFailed, run
 
 
@@ -35,18 +36,18 @@ def test_missing_program_is_named() -> None:
         run(["no-such-program"], timeout=1)
 
 
-def test_late_program_is_ended_with_its_children(tmp_path: Path) -> None:
+@pytest.mark.parametrize("heeds", ["", "signal.signal(signal.SIGTERM, signal.SIG_IGN);"])
+def test_late_program_is_ended_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, heeds: str) -> None:
+    """Those that end at SIGTERM, and those that do not."""
+    monkeypatch.setattr(programs, "_GRACE_SECONDS", 1.0)
     note = tmp_path / "child"
-    code = (
-        "import subprocess, sys, time, pathlib\n"
-        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        f"pathlib.Path({str(note)!r}).write_text(str(child.pid))\n"
-        "time.sleep(60)"
-    )
-    with pytest.raises(ProgramFailed, match="not done after 1 s"):
-        python(code, timeout=1)
-    child = int(note.read_text())
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+    child = f"import os, pathlib, signal, time; {heeds} pathlib.Path({str(note)!r}).write_text(str(os.getpid()));"
+    child += "time.sleep(60)"
+    code = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {child!r}])"
+    with pytest.raises(ProgramFailed, match="not done after 3 s"):
+        python(code, timeout=3)
+    pid = int(note.read_text())
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 def test_lines_are_seen_as_they_come() -> None:
