@@ -6,10 +6,13 @@ import re
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from meshproof.bed.leftovers import kill
 
 __all__ = ["Run"]
 
@@ -58,14 +61,19 @@ class Run:
         """The processes that it has started and that run still, and those of these."""
         return psutil.Process(self.process.pid).children(recursive=True)
 
+    def runs(self, program: str) -> bool:
+        """Whether one of its children has this on its command line."""
+        for child in self.children:
+            with suppress(psutil.NoSuchProcess):
+                if any(program in word for word in child.cmdline()):
+                    return True
+        return False
+
     def killed(self, *, children: bool) -> list[psutil.Process]:
         """End it at once, with or without its children, which are given back."""
         family = self.children
         self.process.kill()
-        for child in family if children else ():
-            try:
-                child.kill()
-            except psutil.NoSuchProcess:
-                continue
+        if children:
+            kill(family)
         self.process.wait()
         return family

@@ -9,6 +9,7 @@ from functools import partial
 import psutil
 import pytest
 
+from meshproof.mend.notes import NOTE_LABEL
 from meshproof.stack.installed import RECORD_NAMESPACE
 from trials.world import World
 
@@ -41,7 +42,7 @@ def test_while_a_check_has_something_changed(standing: World) -> None:
     """Sampling is 0 % or 25 % for the length of a check: the next run undoes it, and has every request traced again."""
     killed = standing.suites("test_sampling.py")
     with standing.cluster() as cluster:
-        notes = partial(cluster.list, "ConfigMap", RECORD_NAMESPACE, "meshproof.dev/note=true", "v1")
+        notes = partial(cluster.list, "ConfigMap", RECORD_NAMESPACE, f"{NOTE_LABEL}=true", "v1")
         killed.reaches(lambda: bool(notes()), "something changed", within=120)
     time.sleep(random.uniform(0, 2))
     killed.killed(children=True)
@@ -53,7 +54,7 @@ def test_while_a_check_has_something_changed(standing: World) -> None:
 def test_while_load_runs(standing: World) -> None:
     """The load ends by itself when its run is gone, and does not get into the way of the next."""
     killed = standing.suites("canary/test_split.py")
-    killed.reaches(lambda: any("locust" in word for it in killed.children for word in it.cmdline()), "load", within=120)
+    killed.reaches(lambda: killed.runs("locust"), "load", within=120)
     time.sleep(random.uniform(0, 4))
     family = killed.killed(children=False)
     _, alive = psutil.wait_procs(family, timeout=_SOON)

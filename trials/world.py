@@ -10,10 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-
-import psutil
 
 from meshproof.bed import engine as engines
 from meshproof.bed import leftovers, namespace
@@ -43,7 +40,7 @@ class World:
         places = {"CACHE": self.cache, "STATE": self.folder / "state", "REPORTS": self.folder / "reports"}
         return {f"MESHPROOF_{name}": str(path) for name, path in places.items()} | {"MESHPROOF_CLUSTER_NAME": CLUSTER}
 
-    @cached_property
+    @property
     def settings(self) -> Settings:
         """The settings of these runs."""
         return Settings(cache=self.cache, state=self.folder / "state", cluster_name=CLUSTER)
@@ -71,13 +68,8 @@ class World:
         engine = self.engine
         if engine is None:
             return
-        containers = () if alone else leftovers.container_ids(engine.data_root)
-        found = leftovers.processes_of(engine.folders, containers)
-        for process in found:
-            if not alone or process.name() == "dockerd":
-                process.kill()
-        if not alone:
-            psutil.wait_procs(found, timeout=10)
+        found = leftovers.processes_of(engine.folders, leftovers.container_ids(engine.data_root))
+        leftovers.kill(process for process in found if not alone or process.name() == "dockerd")
 
     @contextmanager
     def cluster(self) -> Iterator[Cluster]:

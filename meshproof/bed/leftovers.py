@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["clear", "container_ids", "mounts_below", "processes_of"]
+__all__ = ["clear", "container_ids", "kill", "mounts_below", "processes_of"]
 
 _SECONDS_TO_END = 10.0
 
@@ -63,11 +63,7 @@ def clear(folders: Sequence[Path], containers: Iterable[str]) -> int:
     """End those processes and undo those mounts. Returns how many there were."""
     groups = tuple(containers)
     processes = processes_of(folders, groups)
-    for process in processes:
-        _kill(process)
-    _, alive = psutil.wait_procs(processes, timeout=_SECONDS_TO_END)
-    for process in alive:
-        _kill(process)
+    kill(kill(processes))
     mounts = mounts_below(folders)
     for mount in mounts:
         subprocess.run(["umount", "--lazy", str(mount)], check=False, capture_output=True)
@@ -81,9 +77,14 @@ def _is_engine_program(words: Sequence[str]) -> bool:
     return any(Path(word).name in programs for word in words[:4])
 
 
-def _kill(process: psutil.Process) -> None:
-    with suppress(psutil.NoSuchProcess):
-        process.kill()
+def kill(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """End them at once. Returns those that are there after a while all the same."""
+    found = list(processes)
+    for process in found:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    _, alive = psutil.wait_procs(found, timeout=_SECONDS_TO_END)
+    return list(alive)
 
 
 def _remove_control_groups(containers: Iterable[str]) -> None:

@@ -15,16 +15,16 @@ from meshproof.mend.references import Reference
 from meshproof.mend.undoing import Patch, Undo, undo, undos
 from meshproof.stack.installed import RECORD_NAMESPACE
 
-__all__ = ["mend_noted", "noted", "restoring"]
+__all__ = ["NOTE_LABEL", "mend_noted", "noted", "restoring"]
 
-_LABEL = "meshproof.dev/note"
+NOTE_LABEL = "meshproof.dev/note"
 
 
 @contextmanager
 def noted(cluster: Cluster, what: str, steps: Sequence[Undo]) -> Iterator[None]:
     """For the length of the block the cluster knows how to undo what is changed in it. The block undoes it itself."""
     name = f"note-{uuid4().hex[:12]}"
-    metadata = {"name": name, "namespace": RECORD_NAMESPACE, "labels": {_LABEL: "true"}}
+    metadata = {"name": name, "namespace": RECORD_NAMESPACE, "labels": {NOTE_LABEL: "true"}}
     data = {"what": what, "undo": undos.dump_json(list(steps), by_alias=True).decode()}
     cluster.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}])
     try:
@@ -41,7 +41,7 @@ def restoring(kind: str, name: str, namespace: str, api_version: str, patch: dic
 
 def mend_noted(cluster: Cluster) -> list[str]:
     """Undo what killed runs had changed, without waiting for the effect; what it was, in words."""
-    found = cluster.list("ConfigMap", RECORD_NAMESPACE, f"{_LABEL}=true", api_version="v1")
+    found = cluster.list("ConfigMap", RECORD_NAMESPACE, f"{NOTE_LABEL}=true", api_version="v1")
     for note in found:
         undo(cluster, undos.validate_json(note["data"]["undo"]), lambda: None)  # checks switch their own faults off
         cluster.delete_object("ConfigMap", note["metadata"]["name"], RECORD_NAMESPACE, "v1", wait=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 from meshproof.kube import Cluster
 from meshproof.moments import seconds
+from meshproof.probe.restarts import last_restart
 
 __all__ = ["Pod", "Workload", "pods", "pods_of", "workloads"]
 
@@ -34,7 +35,8 @@ class Pod:
     runs_since: float | None
     """When the first of these containers began, in seconds since 1970; None while one of them does not run."""
     restarted_at: float | None
-    """When one of these containers was started again, or ended again, last, in seconds since 1970."""
+    """When one of these containers was started again, or ended again, last, in seconds since 1970; infinity when
+    that is not told."""
 
     @property
     def is_ready(self) -> bool:
@@ -118,16 +120,13 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         restarts=sum(entry.get("restartCount", 0) for entry in mine),
         leaving="deletionTimestamp" in metadata,
         runs_since=_runs_since(mine) if len(mine) == len(names) else None,
-        restarted_at=max(map(_latest, (entry for entry in mine if entry.get("restartCount"))), default=None),
+        restarted_at=max(map(_restarted_at, (entry for entry in mine if entry.get("restartCount"))), default=None),
     )
 
 
-def _latest(container: Mapping[str, Any]) -> float:
-    """When a container that was restarted began, or else ended, last; infinity when that is not told."""
-    now, before = container.get("state", {}), container.get("lastState", {})
-    running, ended = now.get("running") or {}, now.get("terminated") or before.get("terminated") or {}
-    moment = running.get("startedAt") or ended.get("finishedAt")
-    return seconds(moment) if moment else inf
+def _restarted_at(container: Mapping[str, Any]) -> float:
+    last = last_restart(container)
+    return last[0] if last else inf  # it was, and nobody tells when
 
 
 def _runs_since(containers: Iterable[Mapping[str, Any]]) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import floor
 from typing import Any
 
@@ -10,7 +10,7 @@ from meshproof.kube import Cluster
 from meshproof.labels import SESSION_LABEL
 from meshproof.moments import clock, seconds
 
-__all__ = ["Period", "restarted"]
+__all__ = ["Period", "last_restart", "restarted"]
 
 Period = tuple[float, float]
 """From and until, in seconds since 1970."""
@@ -48,12 +48,20 @@ def _events(pod: dict[str, Any]) -> Iterator[tuple[float, str]]:
         yield seconds(metadata["deletionTimestamp"]) - grace, f"{name} was deleted"
     status = pod.get("status", {})
     for container in (*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])):
-        running = container.get("state", {}).get("running") or {}
-        ended = (container.get("lastState", {}).get("terminated") or {}) | (
-            container.get("state", {}).get("terminated") or {}
-        )
-        if container.get("restartCount", 0) and running.get("startedAt"):
-            yield seconds(running["startedAt"]), f"container {container['name']} of {name} was restarted"
-        elif container.get("restartCount", 0) and ended.get("finishedAt"):
-            why = ended.get("reason", "")
-            yield seconds(ended["finishedAt"]), f"container {container['name']} of {name} ended ({why})"
+        if last := last_restart(container):
+            at, what = last
+            yield at, f"container {container['name']} of {name} {what}"
+
+
+def last_restart(container: Mapping[str, Any]) -> tuple[float, str] | None:
+    """When a container that was restarted began again last, or else ended (seconds since 1970), and what that was in
+    words; None when it never was, or when that is not told. `container` is its status as Kubernetes has it."""
+    now, before = container.get("state", {}), container.get("lastState", {})
+    running, ended = now.get("running") or {}, now.get("terminated") or before.get("terminated") or {}
+    if not container.get("restartCount", 0):
+        return None
+    if running.get("startedAt"):
+        return seconds(running["startedAt"]), "was restarted"
+    if ended.get("finishedAt"):
+        return seconds(ended["finishedAt"]), f"ended ({ended.get('reason', '')})"
+    return None

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -18,6 +17,7 @@ import docker
 from docker.errors import APIError, ImageNotFound
 
 from meshproof.errors import MeshproofError
+from meshproof.moments import seconds
 
 __all__ = ["Context", "EngineImages"]
 
@@ -179,7 +179,7 @@ class EngineImages:
         The age, in seconds, leaves another run the time to use what it has just had built.
         """
         for image in self.client.images.list(filters={"label": NAME_LABEL}):
-            age = time.time() - datetime.fromisoformat(image.attrs["Created"]).timestamp()
+            age = time.time() - seconds(str(image.attrs["Created"]))
             if age < older_than or any(tag in keep for tag in image.tags):
                 continue
             for name in image.tags or [str(image.id)]:
