@@ -81,7 +81,7 @@ def test_one_agent_runs_on_every_node(mesh: Mesh, datadog: Datadog, evidence: Ev
             assert pod.is_ready, f"{pod.name} is {pod.phase} and {pod.ready}/{len(pod.containers)} ready"
             # With its nodes a kept cluster's containers are restarted, some more often until they find each other.
             by_itself = pod.restarted_at is not None and pod.restarted_at >= woken
-            assert not by_itself, f"{pod.name} was restarted {pod.restarts} times"
+            assert not by_itself, f"{pod.name} has restarted containers: restarts={pod.restarts}"
 
 
 @each_component

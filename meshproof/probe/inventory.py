@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from math import inf
+from dataclasses import dataclass, fields
+from math import inf, isfinite
 from typing import Any
 
 from meshproof.kube import Cluster
-from meshproof.moments import seconds
+from meshproof.moments import instant, seconds
 from meshproof.probe.restarts import last_restart
 
 __all__ = ["Pod", "Workload", "pods", "pods_of", "workloads"]
@@ -47,6 +47,11 @@ class Pod:
     def has_proxy(self) -> bool:
         """Whether the injector gave it a sidecar."""
         return "istio-proxy" in self.containers
+
+    def as_evidence(self) -> dict[str, Any]:
+        """All of it, and its moments as a person reads them."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return values | {"runs_since": _told(self.runs_since), "restarted_at": _told(self.restarted_at)}
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,12 @@ def _pod(item: Mapping[str, Any]) -> Pod:
         runs_since=_runs_since(mine) if len(mine) == len(names) else None,
         restarted_at=max(map(_restarted_at, (entry for entry in mine if entry.get("restartCount"))), default=None),
     )
+
+
+def _told(moment: float | None) -> str | None:
+    if moment is None:
+        return None
+    return instant(moment) if isfinite(moment) else "nobody tells when"
 
 
 def _restarted_at(container: Mapping[str, Any]) -> float:

@@ -10,6 +10,7 @@ import pytest
 from meshproof.kube import Cluster
 from meshproof.moments import seconds
 from meshproof.probe.inventory import Pod, pods
+from meshproof.report.evidence import as_plain
 
 EARLY, LATE = "2026-05-01T12:00:00Z", "2026-05-01T12:00:30Z"
 
@@ -84,3 +85,10 @@ def test_a_pod_runs_since_the_first_of_its_containers_does() -> None:
 @pytest.mark.parametrize("states", [{"state": {"waiting": {}}}, {"state": ended(LATE)}, {}])
 def test_a_pod_of_which_a_container_does_not_run_runs_since_never(states: dict[str, Any]) -> None:
     assert pod(container("a", state=running(EARLY)), container("b", **states)).runs_since is None
+
+
+def test_people_read_a_pods_moments_as_times() -> None:
+    told = as_plain(pod(container("a", 2, state=running(LATE), lastState=ended(EARLY))))
+    assert (told["name"], told["restarts"], told["runs_since"], told["restarted_at"]) == ("web", 2, LATE, LATE)
+    told = as_plain(pod(container("a", 1, state={"waiting": {}})))
+    assert (told["runs_since"], told["restarted_at"]) == (None, "nobody tells when")
