@@ -16,6 +16,15 @@ def test_two_clusters(world: World) -> None:
         run.passes(within=1800)
 
 
+def test_a_cluster_of_another_name_that_stands(standing: World) -> None:
+    """While a run prepares the images of its own cluster, and makes it, the checks on the one that stands go on."""
+    first = standing.suites("test_apps.py", "test_log_delivery.py", "test_traces.py")
+    first.tells(r"^\.", within=120)
+    second = standing.suites("test_routing.py", keep=False, environment={"MESHPROOF_CLUSTER_NAME": "trials-three"})
+    first.passes(within=600)
+    second.passes(within=600)
+
+
 def test_one_cluster(standing: World) -> None:
     """The second is refused, and the first does not notice."""
     first = standing.suites("test_apps.py")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from docker.errors import APIError
 
@@ -15,17 +16,25 @@ from meshproof.bed.images.cache import Cache
 from meshproof.bed.images.container import KEY_LABEL, NAME_LABEL, EngineImages
 from meshproof.errors import MeshproofError
 
-__all__ = ["DIGESTS_LABEL", "clear_leftovers", "import_script", "preload"]
+__all__ = ["DIGESTS_LABEL", "building", "clear_leftovers", "import_script", "preload"]
 
 DIGESTS_LABEL = "meshproof.digests"
-_BUILD_LABEL = "meshproof.build"
+_BUILDING = "meshproof_build_"
+"""What the names of build containers begin with. No label: what is committed from them would inherit it, and so would
+every node. No node is called so: names of clusters have no underscores."""
+
+
+def building(image: str) -> str:
+    """The name of a container in which an image is built."""
+    return f"{_BUILDING}{image}_{uuid4().hex[:8]}"
 
 
 def clear_leftovers(engine: EngineImages) -> None:
     """Remove the build containers of a run that was killed."""
-    for container in engine.client.containers.list(all=True, filters={"label": _BUILD_LABEL}):
-        with suppress(APIError):
-            container.remove(force=True, v=True)
+    for container in engine.client.containers.list(all=True, filters={"name": _BUILDING}):
+        if str(container.name).startswith(_BUILDING):
+            with suppress(APIError):
+                container.remove(force=True, v=True)
 
 
 def preload(
@@ -48,11 +57,11 @@ def preload(
         inspected = engine.client.images.get(base).attrs["Config"]
         container = engine.client.containers.create(
             base,
+            name=building(image),
             entrypoint=["/bin/sh", "/import/import.sh"],
             command=[],
             privileged=True,
             network_mode="none",
-            labels={_BUILD_LABEL: image},
             volumes={str(folder): {"bind": "/import", "mode": "ro"}},
         )
         try:
