@@ -262,7 +262,7 @@ def _state_of(settings: Settings, record: RunRecord) -> dict[str, Any]:
         with namespace.entered(engine.namespace), Cluster(kubeconfig) as cluster:
             installed = describe(cluster)
     except MeshproofError as error:
-        return {**entry, "cluster state": error.problem}
+        return {**entry, "state": f"{state}; it does not answer", "problem": error.problem}
     if installed is not None:
         entry["versions"] = ", ".join(f"{name} {version}" for name, version in installed.versions.items())
         host = "Host: goapi.apps.svc.cluster.local"

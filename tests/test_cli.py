@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import typer
@@ -18,6 +19,16 @@ from meshproof.bed.ownership import Records, RunState, new_run_id
 @pytest.fixture
 def home(tmp_path: Path) -> Path:
     return tmp_path
+
+
+NOBODY_THERE = """
+apiVersion: v1
+kind: Config
+current-context: here
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: u, user: {}}]
+contexts: [{name: here, context: {cluster: c, user: u}}]
+"""
 
 
 def meshproof(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
@@ -46,12 +57,7 @@ def test_bad_input_is_told_in_words_with_code_two(home: Path, words: list[str], 
 
 
 def test_unknown_context_lists_those_that_exist(home: Path) -> None:
-    (home / "config").write_text(
-        "apiVersion: v1\nkind: Config\ncurrent-context: here\n"
-        "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n"
-        "users: [{name: u, user: {}}]\n"
-        "contexts: [{name: here, context: {cluster: c, user: u}}]\n"
-    )
+    (home / "config").write_text(NOBODY_THERE)
     ended = meshproof(home, "up", "--kubeconfig", "config", "--context", "there")
     assert ended.returncode == 2, ended.stderr
     assert "there" in ended.stderr and "here" in ended.stderr
@@ -69,6 +75,24 @@ def test_status_tells_whose_a_cluster_is(home: Path) -> None:
     (entry,) = json.loads(meshproof(home, "status", "--json").stdout)
     assert (entry["cluster"], entry["run"]) == ("mine", record.run_id)
     assert entry["state"] == "kept; its engine does not answer"
+
+
+def test_status_tells_that_a_kept_cluster_does_not_answer(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
+    state = home / "state" / "meshproof"
+    record = Records(state).claim(run_id=new_run_id(), cluster_name="mine", engine_host="unix:///there.sock")
+    Records(state).write(record.model_copy(update={"state": RunState.KEPT}))
+    engine = SimpleNamespace(host="unix:///there.sock", answers=lambda: True, namespace=None)
+    monkeypatch.setattr(cli.engines, "find_running", lambda _settings: engine)
+    kubeconfig = state / "clusters" / "mine" / "kubeconfig"
+    kubeconfig.parent.mkdir(parents=True)
+    kubeconfig.write_text(NOBODY_THERE)
+    cli.status()
+    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert told["state"] == "kept; it does not answer"
+    assert "context here" in told["problem"]
 
 
 def test_doctor_looks_at_everything(home: Path) -> None:
