@@ -117,7 +117,7 @@ def measure(mesh: Mesh, datadog: Datadog, writers: Mapping[str, Writer], sentine
     wrote = those_that_wrote(mesh.cluster, containers, began)
     write_all(run, sentinels, 1, first=LINES + 1)
     watched = [Expectation(name, range(1, LINES + 2)) for name in sentinels]
-    datadog.logs(run, until=lambda found: reconcile(run, [*expected, *watched], found).complete, what=what)
+    datadog.logs(run, until=lambda found: reconcile(run, watched, found).complete, what="the last lines arrive")
     filters = ContainerFilters.of_agent(daemon_set(mesh.cluster))
     included = {it.key for it in containers if filters.decide(it, Product.LOGS).included} & wrote
     lines = lines_since(datadog, began, included)
