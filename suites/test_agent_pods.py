@@ -181,8 +181,9 @@ def test_the_helm_values_say_the_same(mesh: Mesh, evidence: Evidence) -> None:
         assert annotations.get(INJECTION) == "false", f"{part}.podAnnotations: {annotations}"
 
 
-def test_the_backend_takes_our_key(datadog: Datadog) -> None:
+def test_the_backend_takes_our_key(datadog: Datadog, evidence: Evidence) -> None:
     """The keys of this run are accepted, as `agent validate` would see it."""
+    evidence.add("asked", {"API key": "validate", "application key": "list one span", "backend": datadog.mode.value})
     try:
         datadog.backend.validate()
     except UsageError as error:

@@ -99,7 +99,8 @@ def test_gateway_runs_on_the_ingress_node(mesh: Mesh, evidence: Evidence) -> Non
     assert mesh.bed.borrowed or labelled, "no node carries the ingress label"
 
 
-def test_apps_is_where_sidecars_are_asked_for(mesh: Mesh) -> None:
+def test_apps_is_where_sidecars_are_asked_for(mesh: Mesh, evidence: Evidence) -> None:
     """The namespace apps carries the label that turns injection on."""
     labels = (mesh.cluster.get("Namespace", APPS) or {}).get("metadata", {}).get("labels", {})
+    evidence.add("labels", labels)
     assert labels.get("istio-injection") == "enabled", f"labels of namespace {APPS}: {labels}"
