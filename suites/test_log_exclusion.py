@@ -110,9 +110,12 @@ def measure(mesh: Mesh, datadog: Datadog, writers: Mapping[str, Writer], sentine
         Expectation(name, range(1, LINES + 1), it.arrives, it.because, tags_of(writers[name], it.image), "sentinel-0")
         for name, it in CASES.items()
     ]
-    what = "the lines that are not excluded arrive"
     watched = [Expectation(name, range(1, LINES + 1)) for name in sentinels]
-    datadog.logs(run, until=lambda found: reconcile(run, [*expected, *watched], found).complete, what=what)
+    datadog.logs(
+        run,
+        until=lambda found: reconcile(run, [*expected, *watched], found).complete,
+        what="the lines that are not excluded arrive",
+    )
     containers = [it for pod in mesh.cluster.list("Pod", api_version="v1") for it in containers_of(pod)]
     wrote = those_that_wrote(mesh.cluster, containers, began)
     write_all(run, sentinels, 1, first=LINES + 1)
