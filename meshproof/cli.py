@@ -140,6 +140,10 @@ def prove(
     together: Annotated[
         int | None, typer.Option(help="How many mutants share a proof that all is well again.", min=1, metavar="N")
     ] = None,
+    lanes: Annotated[
+        int | None,
+        typer.Option(help="How many mutants are in force at once, where they stay apart.", min=1, metavar="N"),
+    ] = None,
     cluster_name: ClusterName = None,
     images: Images = None,
     keep_cluster: KeepCluster = None,
@@ -158,7 +162,7 @@ def prove(
     settings = load_settings(
         cluster_name=cluster_name, images=images, keep_cluster=keep_cluster, kubeconfig=kubeconfig, context=context
     )
-    if not run_proof(settings, mutant or (), console, folders=mutants or (), together=together):
+    if not run_proof(settings, mutant or (), console, folders=mutants or (), together=together, lanes=lanes):
         raise typer.Exit(1)
 
 

@@ -236,11 +236,15 @@ class Mesh:
 
         Raises StateNotReached; InvalidMeasurement.
         """
-        # Not those that are connected: to an istiod that was restarted they come back one by one, within half a minute.
-        found = [pod for namespace in MESH_NAMESPACES for pod in self.pods(namespace)]
-        with_proxy = [pod for pod in found if pod.has_proxy and pod.phase == "Running"]
-        wait_until_synced(self.cluster, {f"{pod.name}.{pod.namespace}" for pod in with_proxy})
-        drained([self.proxy(pod) for pod in with_proxy])
+
+        def with_proxy() -> list[Pod]:
+            # Not those that are connected: to an istiod that was restarted they come back one by one, within half a
+            # minute. Listed at each look: somebody else's pod may come or go meanwhile.
+            found = [pod for namespace in MESH_NAMESPACES for pod in self.pods(namespace)]
+            return [pod for pod in found if pod.has_proxy and pod.phase == "Running"]
+
+        wait_until_synced(self.cluster, lambda: {f"{pod.name}.{pod.namespace}" for pod in with_proxy()})
+        drained(lambda: [self.proxy(pod) for pod in with_proxy()], timeout=self.timeouts.drain)
 
     def load_balancer(self, namespace: str, name: str) -> LoadBalancer | None:
         """A Service of type LoadBalancer as it is now."""

@@ -130,6 +130,8 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 def pytest_configure(config: pytest.Config) -> None:
     """Read the settings; bad ones end the session with exit code 2 before anything is created."""
     config.addinivalue_line("markers", f"{_RESTARTS}: restarts parts of the mesh; that others do is not looked for")
+    config.addinivalue_line("markers", "looks_at(*parts): well or not, no other part of the mesh matters; see Part")
+    config.addinivalue_line("markers", "changes(*parts): makes these parts of the mesh otherwise for its own length")
     for plugin in config.pluginmanager.get_plugins():
         if isinstance(plugin, Given):
             config.stash[_RUN] = _Run(plugin.mesh.settings, results=plugin.results, mesh=plugin.mesh, given=plugin)

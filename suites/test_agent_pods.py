@@ -31,6 +31,8 @@ from meshproof.probe.inventory import pods
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import eventually
 
+pytestmark = pytest.mark.looks_at("agents", "client")
+
 COMPONENTS = {
     "nodeAgent": ("DaemonSet", "datadog-agent", "agent"),
     "clusterAgent": ("Deployment", "datadog-cluster-agent", "cluster-agent"),

@@ -17,6 +17,8 @@ from meshproof.probe.sound import listen
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import eventually
 
+pytestmark = [pytest.mark.looks_at("goapi", "speech", "client"), pytest.mark.changes("goapi", "speech", "pods")]
+
 BOOKS = "http://goapi.apps.svc.cluster.local/books"
 SPEECH = "http://text-to-speech.apps.svc.cluster.local"
 CLAIM = "text-to-speech"

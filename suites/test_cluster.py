@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import product
 from typing import Any
 
+import pytest
 import yaml
 
 from meshproof.manifests import Manifest
@@ -12,6 +13,8 @@ from meshproof.mesh import OUTSIDE, Mesh
 from meshproof.probe import Answered, Request
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import eventually
+
+pytestmark = pytest.mark.looks_at("nodes", "addresses", "outside")
 
 IMAGE = "docker.io/meshproof/alpine:1.0.0"
 

@@ -16,6 +16,8 @@ from meshproof.probe.arp import forget, who_has
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import consistently, eventually
 
+pytestmark = [pytest.mark.looks_at("nodes", "addresses", "gateway", "outside"), pytest.mark.changes("addresses")]
+
 GATEWAY = ("istio-system", "istio-ingressgateway")
 GOAPI = "goapi.apps.svc.cluster.local"
 NAMESPACE = "outside"

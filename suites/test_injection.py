@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from meshproof.errors import InvalidMeasurement
 from meshproof.mesh import APPS, OUTSIDE, Mesh
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import eventually
+
+pytestmark = pytest.mark.looks_at("goapi", "speech", "client", "pods", "gateway", "outside")
 
 PROMISED = ("alpine", "goapi", "text-to-speech", "text-to-speech-canary")
 

@@ -19,6 +19,8 @@ from meshproof.observability.writers import NODE_LOGS, Writer, all_at_once, stan
 from meshproof.report.evidence import Evidence, LedgerRow, Tone
 from meshproof.waiting import StateNotReached, eventually
 
+pytestmark = pytest.mark.looks_at("agents")
+
 NAMESPACE = "meshproof-delivery"
 PIECE = "0123456789abcdef"
 LONG = PIECE * (64 * 1024 // len(PIECE))

@@ -29,6 +29,8 @@ from meshproof.report.evidence import Evidence, LedgerRow, Tone
 from meshproof.settings import DatadogChoice
 from meshproof.waiting import StateNotReached, eventually
 
+pytestmark = pytest.mark.looks_at("agents", "addresses", "gateway", "goapi")
+
 PLAIN = "meshproof-logs"
 GOAPI = "goapi.apps.svc.cluster.local"
 INCLUDED = "docker.io/meshproof/included:1.0.0"

@@ -23,6 +23,8 @@ from meshproof.probe.inventory import Pod
 from meshproof.report.evidence import Evidence, LedgerRow, Stage, Tone
 from meshproof.waiting import StateLost, StateNotReached, consistently, eventually
 
+pytestmark = [pytest.mark.looks_at("agents"), pytest.mark.changes("agents")]
+
 NAMESPACE = "meshproof-interruptions"
 LOGS = "/api/v2/logs"
 LINES = 50

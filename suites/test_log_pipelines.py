@@ -28,7 +28,11 @@ from meshproof.probe.inventory import Pod
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import StateNotReached, eventually
 
-pytestmark = pytest.mark.restarts  # of the agents, for their other settings
+pytestmark = [
+    pytest.mark.restarts,  # of the agents, for their other settings
+    pytest.mark.looks_at("agents", "addresses", "gateway", "goapi"),
+    pytest.mark.changes("agents"),
+]
 
 EXCLUSIONS = "DD_CONTAINER_EXCLUDE_LOGS"
 LIFTED = ("proxyv2", "istio-system")

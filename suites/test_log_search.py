@@ -17,6 +17,8 @@ from meshproof.observability.sentinels import new_run
 from meshproof.probe import Answered, Request
 from meshproof.report.evidence import Evidence
 
+pytestmark = pytest.mark.looks_at("agents", "goapi", "client")
+
 GOAPI = "http://goapi.apps.svc.cluster.local"
 ALPINE = "http://alpine.apps.svc.cluster.local:5000"
 JSON = {"content-type": "application/json"}

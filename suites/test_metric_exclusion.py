@@ -6,12 +6,16 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from meshproof.datadog import Datadog
 from meshproof.mesh import APPS, Mesh
 from meshproof.observability.agent_settings import daemon_set
 from meshproof.observability.filters import ContainerFilters, Product, containers_of
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import StateNotReached, eventually
+
+pytestmark = pytest.mark.looks_at("agents")
 
 
 def test_metrics_of_excluded_containers_stay_out(mesh: Mesh, datadog: Datadog, evidence: Evidence) -> None:

@@ -8,6 +8,8 @@ from meshproof.mesh import APPS, Mesh
 from meshproof.probe import Answered, Outcome, Request
 from meshproof.report.evidence import Evidence
 
+pytestmark = pytest.mark.looks_at("nodes", "addresses", "gateway", "goapi", "speech", "client")
+
 GOAPI = "goapi.apps.svc.cluster.local"
 SPEECH = "text-to-speech.apps.svc.cluster.local"
 ALPINE = "alpine.apps.svc.cluster.local"

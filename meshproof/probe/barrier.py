@@ -65,26 +65,24 @@ def hold(
             raise InvalidMeasurement(error.problem, seen=error.seen) from error
 
 
-def drained(proxies: Iterable[Proxy], *, timeout: float | None = None, every: float = 0.5) -> None:
-    """Wait until no proxy serves connections by a configuration that has been replaced.
+def drained(proxies: Callable[[], Sequence[Proxy]], *, timeout: float, every: float = 0.5) -> None:
+    """Wait until no proxy serves connections by a configuration that has been replaced. They are listed at each look.
 
     A changed listener drains: who is connected goes on by the old one for Istio's drainDuration.
-    `timeout` is `timeouts.drain` when left out.
 
     Raises InvalidMeasurement that names the proxies that still do.
     """
-    waiting_for = list(proxies)
     with ThreadPoolExecutor(max_workers=8) as pool:
 
         def look() -> bool:
-            draining = pool.map(_drains, waiting_for)
-            still = [proxy.id for proxy, drains in zip(waiting_for, draining, strict=True) if drains]
+            listed = proxies()
+            draining = pool.map(_drains, listed)
+            still = [proxy.id for proxy, drains in zip(listed, draining, strict=True) if drains]
             assert not still, f"still draining: {', '.join(still)}"
             return True
 
-        limit = timeout if timeout is not None else (waiting_for[0].timeouts.drain if waiting_for else 0)
         try:
-            eventually(look, timeout=limit, what="no proxy serves by an old configuration", every=every)
+            eventually(look, timeout=timeout, what="no proxy serves by an old configuration", every=every)
         except StateNotReached as error:
             raise InvalidMeasurement(error.problem, seen=error.seen) from error
 

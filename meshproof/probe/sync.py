@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -88,8 +88,11 @@ def proxy_sync(cluster: Cluster, *, namespace: str = "istio-system", labels: str
     return sorted(found, key=lambda status: (status.proxy, status.istiod))
 
 
-def wait_until_synced(cluster: Cluster, proxies: set[str], *, timeout: float | None = None) -> list[ProxySync]:
-    """Wait until the named proxies ("POD.NAMESPACE") have accepted all that istiod has sent them.
+def wait_until_synced(
+    cluster: Cluster, proxies: Callable[[], Set[str]], *, timeout: float | None = None
+) -> list[ProxySync]:
+    """Wait until the named proxies ("POD.NAMESPACE") have accepted all that istiod has sent them; each look names them
+    anew.
 
     This says nothing about configuration that istiod has not worked on yet; see barrier.hold.
 
@@ -97,8 +100,9 @@ def wait_until_synced(cluster: Cluster, proxies: set[str], *, timeout: float | N
     """
 
     def look() -> list[ProxySync]:
-        statuses = [status for status in proxy_sync(cluster) if status.proxy in proxies]
-        missing = proxies - {status.proxy for status in statuses}
+        named = proxies()
+        statuses = [status for status in proxy_sync(cluster) if status.proxy in named]
+        missing = named - {status.proxy for status in statuses}
         assert not missing, f"not connected to istiod: {', '.join(sorted(missing))}"
         unsettled = [status for status in statuses if not status.settled]
         assert not unsettled, f"not settled: {unsettled}"

@@ -21,6 +21,7 @@ from meshproof.prove.settling import (
     concerns_addresses,
     concerns_proxies,
     generations,
+    namespaces_of,
     reachable,
     settled,
     wait_until_seen,
@@ -35,7 +36,7 @@ _IMPATIENT = {
     "configuration_sync": 8.0,
     "log_line": 3.0,
     "profile": 12.0,
-    "searchable": 9.0,
+    "searchable": 7.0,
     "counted": 20.0,
 }
 # On two cores a mesh that is well needed at most 1.2 s for a log line, 3.3 until something was found, 13.7 until it was
@@ -44,10 +45,11 @@ _SHORT_SOAK = 180.0  # the restarts alone take a minute and a half
 
 
 class Bench:
-    """A mesh, at most one mutant in force in it, and the suites. `folder` is where their logs go."""
+    """A mesh, at most one mutant in force in it by this lane, and the suites. `folder` is where their logs go."""
 
-    def __init__(self, mesh: Mesh, suites: Path, folder: Path, watch: Stopwatch) -> None:
+    def __init__(self, mesh: Mesh, suites: Path, folder: Path, watch: Stopwatch, lane: int = 0) -> None:
         self.watch = watch
+        self._lane = lane
         self._mesh = mesh
         self._suites = suites
         self._folder = folder
@@ -67,7 +69,7 @@ class Bench:
         with self.watch.runs(Phase.BREAK, mutant.name):
             steps = planned(cluster, mutant)
             before = generations(self._mesh)
-            journal.begin(cluster, mutant.name, steps)
+            journal.begin(cluster, mutant.name, steps, self._lane)
             self._in_force = mutant, steps
             for step in mutant.steps:
                 if step.faults is not None:
@@ -79,8 +81,13 @@ class Bench:
         with self.watch.runs(Phase.SETTLE, mutant.name):
             if mutant.settles != "at once":
                 wait_until_seen(self._mesh, touched(mutant), before)
-                concerned = any(it is not None and concerns_proxies(it) for it in (mutant, self._unsettled))
-                settled(self._mesh, rolled_out=mutant.settles == "rolled out", proxies=concerned)
+                both = [it for it in (mutant, self._unsettled) if it is not None]
+                settled(
+                    self._mesh,
+                    rolled_out=mutant.settles == "rolled out",
+                    proxies=any(map(concerns_proxies, both)),
+                    namespaces={namespace for it in both for namespace in namespaces_of(it)},
+                )
 
     def test(self, mutant: Mutant) -> tuple[Cell, ...]:
         """The mutant's tests, impatiently, and what became of each. Raises MeshproofError when they did not run."""
@@ -109,8 +116,9 @@ class Bench:
         """
         names = [mutant.name for mutant in mutants]
         with self.watch.runs(Phase.HEAL, *names):
-            session = _impatient(self._mesh.session(f"{names[0]}-well", self._folder))
-            checks = run_tests(session, self._suites, tests, self._folder / f"{names[0]}-well.log")
+            name = f"{names[0]}-well-{self._lane}"
+            session = _impatient(self._mesh.session(name, self._folder))
+            checks = run_tests(session, self._suites, tests, self._folder / f"{name}.log")
         return [check for check in checks if check.verdict not in UNHARMED]
 
     def _undo(self, *, settle: bool) -> None:
@@ -125,11 +133,12 @@ class Bench:
                 self._in_force, self._unsettled = None, mutant
                 wait_until_seen(self._mesh, touched(mutant), broken)
         if settle and self._unsettled is not None:
-            with self.watch.runs(Phase.UNDO, self._unsettled.name):
-                settled(self._mesh, proxies=concerns_proxies(self._unsettled))
-                if concerns_addresses(self._unsettled):
+            mutant = self._unsettled
+            with self.watch.runs(Phase.UNDO, mutant.name):
+                settled(self._mesh, proxies=concerns_proxies(mutant), namespaces=namespaces_of(mutant))
+                if concerns_addresses(mutant):
                     reachable(self._mesh)
-                journal.end(cluster)
+                journal.end(cluster, self._lane)
                 self._unsettled = None
 
 

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
-from rich.live import Live
-from rich.text import Text
 
 from meshproof.files import suites_folder
 from meshproof.mesh import Mesh
@@ -19,11 +16,10 @@ from meshproof.prove.groups import LARGEST
 from meshproof.prove.inner import collected
 from meshproof.prove.matrix import Row, left_out
 from meshproof.prove.matrix import unproven as unproven_tests
-from meshproof.prove.mutants import Mutant
-from meshproof.prove.phases import Phase
-from meshproof.prove.proving import prove
+from meshproof.prove.proving import LANES, prove
+from meshproof.prove.screen import Screen
 from meshproof.prove.tally import Tally
-from meshproof.prove.told import counted, line_of, listed, picture, told, why
+from meshproof.prove.told import listed, told
 from meshproof.report.files import point_latest
 from meshproof.settings import Settings
 from meshproof.standing import standing
@@ -39,7 +35,7 @@ def list_mutants(folders: Sequence[str], names: Sequence[str], console: Console)
     Raises UsageError when a mutant is not there or wrong.
     """
     tests = collected(suites_folder("prove"))
-    for line in listed(chosen(folders, names, tests), to_prove(folders, tests)):
+    for line in listed(chosen(folders, names, [*tests]), to_prove(folders, [*tests])):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -50,16 +46,17 @@ def run_proof(
     *,
     folders: Sequence[str] = (),
     together: int | None = None,
+    lanes: int | None = None,
 ) -> bool:
     """Stand the mesh up, or take a kept one over; try the mutants; tell and write down what came of it.
 
     `folders` hold the mutants: ours when none is given. At most `together` of them share one proof that the mesh is
-    well again. Returns whether every mutant was caught as it had to be. Raises UsageError before anything is created
-    when a mutant is not there or wrong.
+    well again; so many `lanes` try mutants side by side, where these stay apart. Returns whether every mutant was
+    caught as it had to be. Raises UsageError before anything is created when a mutant is not there or wrong.
     """
     suites = suites_folder("prove")
     tests = collected(suites)
-    mutants = chosen(folders, names, tests)
+    mutants = chosen(folders, names, [*tests])
     tally = Tally()
     unproven: list[str] = []
     timeline = Timeline()
@@ -68,8 +65,21 @@ def run_proof(
         mesh = setup.__enter__()
     try:
         try:
-            _try(mesh, mutants, suites, together or LARGEST, console, tally)
-            unproven += [] if names else unproven_tests(tally.rows, to_prove(folders, tests))
+            with Screen(console, tally, len(mutants)) as screen:
+                rows = prove(
+                    mesh,
+                    mutants,
+                    suites,
+                    tests,
+                    screen.tell,
+                    screen.tried,
+                    largest=together or LARGEST,
+                    lanes=lanes or LANES,
+                )
+                with closing(rows):
+                    for row in rows:
+                        screen.proven(row)
+            unproven += [] if names else unproven_tests(tally.rows, to_prove(folders, [*tests]))
         finally:
             _write(mesh, tally.rows, unproven)  # also what there is of a proof that was ended
     finally:
@@ -78,38 +88,6 @@ def run_proof(
         console.print(line, highlight=False, soft_wrap=True)
     console.print(f"matrix: {mesh.reports / 'prove.json'}", highlight=False, markup=False)
     return all(row.holds for row in tally.rows)
-
-
-def _try(mesh: Mesh, mutants: Sequence[Mutant], suites: Path, together: int, console: Console, tally: Tally) -> None:
-    doing: dict[str, Phase] = {}
-    with Live(console=console, refresh_per_second=4, transient=True) as screen:
-
-        def draw() -> None:
-            screen.update(picture(tally, len(mutants), doing, console.height))
-
-        def say(*lines: Text | str) -> None:
-            if not console.is_terminal:
-                for line in lines:
-                    console.print(line, highlight=False, markup=False, soft_wrap=True)
-
-        def tell(name: str, phase: Phase) -> None:
-            doing.clear()
-            doing[name] = phase
-            draw()
-            if phase is Phase.BREAK:
-                say(f"{name}: tried now, {len(tally.rows)} of {len(mutants)} have been")
-
-        def tried(row: Row) -> None:
-            tally.tried(row)
-            say(Text.assemble(f"{row.mutant}: ", counted(row)))
-
-        for row in prove(mesh, mutants, suites, tell, tried, together):
-            doing.clear()
-            tally.proven(row)
-            draw()
-            say(line_of(row), *why(row))
-    if console.is_terminal:
-        console.print(picture(tally, len(mutants), {}))
 
 
 def _write(mesh: Mesh, rows: Sequence[Row], unproven: Sequence[str]) -> None:

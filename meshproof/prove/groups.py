@@ -1,25 +1,31 @@
-"""The order of things: which mutants follow each other directly, and when the mesh has to be proven well in between.
+"""The order of things: which mutants follow each other directly, which are tried side by side, and when the mesh has
+to be proven well in between.
 
-Mutants of a group are put in force one after the other; only one is in force at any time. The mending of each goes on
-while the next is put in force, and the tests of all are run on the mended mesh once, at the end of the group. So a
-mutant may meet what is left of one before it. That must not make it look caught: when failures that were seen in the
-group would fulfil the expectations of the next mutant, those tests are run on the mended mesh before it is tried, and
-the group ends when one of them fails. Nor does it make it look missed: what does not hold in a group, or is not well
-after it, is proven again, alone.
+Mutants are tried in lanes. In a lane one is put in force after the other, and the mending of each goes on while the
+next is put in force. Two lanes have a mutant each in force only when these stay apart: neither touches what the other,
+or a test of the other, is about. The tests of all are run on the mended mesh once, at the end of a group.
+
+So a mutant may meet what is left of one before it. That must not make it look caught: when failures that were seen in
+the group would fulfil the expectations of the next mutant, those tests are run on the mended mesh before it is tried,
+and the group ends when one of them fails. Nor does it make it look missed: what does not hold in a group, or is not
+well after it, is proven again, alone.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from threading import Lock
 from typing import Protocol
 
 from meshproof.errors import MeshproofError
 from meshproof.mend.undoing import NotMended
+from meshproof.parts import NOTHING, Footprint
+from meshproof.prove.floor import Floor
+from meshproof.prove.lanes import in_lanes
 from meshproof.prove.matrix import Cell, Mark, Row, foretold, is_of
 from meshproof.prove.mutants import Mutant
-from meshproof.prove.phases import Stopwatch
+from meshproof.prove.phases import Phase
 from meshproof.report.results import CheckResult
 from meshproof.verdict import Verdict
 
@@ -30,98 +36,170 @@ LARGEST = 100
 
 
 class Stand(Protocol):
-    """What is done to the mesh: see bench.Bench."""
-
-    watch: Stopwatch
+    """What is done to the mesh in a lane: see bench.Bench."""
 
     def put_in_force(self, mutant: Mutant) -> None: ...
     def test(self, mutant: Mutant) -> tuple[Cell, ...]: ...
     def mend(self) -> str: ...
     def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]: ...
+    def leave(self) -> None: ...
+    def seconds(self, mutant: str) -> Mapping[str, float]: ...
 
 
-@dataclass(frozen=True)
-class _Tried:
-    mutant: Mutant
-    row: Row
+class Apart(Protocol):
+    """What tests and mutants are about: see footprints.Footprints."""
+
+    def of_tests(self, tests: Iterable[str]) -> Footprint: ...
+    def of_mutant(self, mutant: Mutant) -> Footprint: ...
+    def units(self, tests: Iterable[str]) -> list[tuple[str, ...]]: ...
 
 
 def prove_in_groups(
-    stand: Stand, mutants: Iterable[Mutant], largest: int = LARGEST, tried: Callable[[Row], None] = lambda _row: None
+    stands: Sequence[Stand],
+    mutants: Iterable[Mutant],
+    apart: Apart,
+    largest: int = LARGEST,
+    tried: Callable[[Row], None] = lambda _row: None,
 ) -> Iterator[Row]:
     """The rows of all mutants, in groups of at most `largest`; each group's as soon as the mesh was proven well again.
 
-    `tried` is given each row before that, when the mutant's tests were run. Raises NotMended.
+    There are as many lanes as stands. `tried` is given each row before that, when the mutant's tests were run, by the
+    threads of the lanes, one at a time. Raises NotMended.
     """
-    waiting = deque(mutants)
+    waiting = list(mutants)
     while waiting:
-        group: list[_Tried] = []
-        failures: dict[str, str] = {}
+        group = _Group(stands, waiting[:largest], apart, tried)
+        unsettled = group.try_all()
+        yield from group.proven(unsettled)
+        waiting = [mutant for mutant in waiting if mutant.name not in group.rows]
+
+
+class _Group:
+    """Mutants that share a proof that the mesh is well again."""
+
+    def __init__(
+        self, stands: Sequence[Stand], mutants: Sequence[Mutant], apart: Apart, tried: Callable[[Row], None]
+    ) -> None:
+        self.rows: dict[str, Row] = {}
+        """Those that were tried, in the order of their ends."""
+        self._mutants = {mutant.name: mutant for mutant in mutants}
+        self._stands = stands
+        self._apart = apart
+        self._tell = tried
+        self._floor = Floor(mutants, apart.of_mutant, len(stands))
+        self._failures: dict[str, str] = {}
         """Reasons by test: what was seen to fail, and not to be well since."""
+        self._one_at_a_time = Lock()
+
+    def try_all(self) -> str:
+        """Try the mutants until all have been, or one leaves behind what could be taken for another's doing.
+
+        Returns why the mesh has not settled afterwards, or "".
+        """
+        unsettled = in_lanes(self._stands, self._lane, self._floor.stop)
+        return "; ".join(dict.fromkeys(filter(None, unsettled)))
+
+    def _lane(self, lane: int, stand: Stand) -> str:
         try:
-            while waiting and len(group) < largest and _is_clear(stand, waiting[0], failures):
-                group.append(_tried(stand, waiting.popleft()))
-                tried(_timed(stand, group[-1].row))
-                _remember(failures, group[-1].row)
-                if group[-1].row.problem:
-                    break
+            while (mutant := self._next(lane, stand)) is not None:
+                self._keep(_timed([stand], self._tried(lane, stand, mutant)))
         finally:
             unsettled = stand.mend()
-        yield from _proven(stand, group, unsettled, tried)
+            self._floor.hold(lane, NOTHING)
+        return unsettled
+
+    def _next(self, lane: int, stand: Stand) -> Mutant | None:
+        """The next mutant of a lane. Until there is one, nothing is in force there."""
+        while (mutant := self._floor.take(lane)) is None:
+            if stand.mend():
+                self._floor.stop()
+            if not self._floor.wait(lane):
+                return None
+        if self._is_clear(stand, mutant):
+            return mutant
+        self._floor.put_back(mutant)
+        self._floor.stop()
+        return None
+
+    def _is_clear(self, stand: Stand, mutant: Mutant) -> bool:
+        """Whether no failure that was seen before can be taken for one by this mutant."""
+        with self._one_at_a_time:
+            doubtful = foretold(self._failures, mutant)
+        if doubtful and (stand.mend() or stand.ill(doubtful, [mutant])):
+            return False
+        with self._one_at_a_time:
+            for test in doubtful:
+                self._failures.pop(test, None)
+        return True
+
+    def _tried(self, lane: int, stand: Stand, mutant: Mutant) -> Row:
+        row = Row(mutant.name, mutant.area, mutant.breaks, ())
+        try:
+            stand.put_in_force(mutant)
+            self._floor.hold(lane, self._apart.of_mutant(mutant))
+            return replace(row, cells=stand.test(mutant))
+        except NotMended:
+            raise
+        except MeshproofError as error:
+            return replace(row, problem=str(error))
+
+    def _keep(self, row: Row) -> None:
+        with self._one_at_a_time:
+            self.rows[row.mutant] = row
+            for cell in row.cells:
+                if cell.mark in (Mark.CAUGHT, Mark.OTHER_REASON, Mark.COLLATERAL):
+                    self._failures[cell.test] = cell.reason
+                elif cell.verdict == Verdict.CONFORM:
+                    self._failures.pop(cell.test, None)
+            self._tell(row)
+        if row.problem:
+            self._floor.stop()
+
+    def proven(self, unsettled: str) -> Iterator[Row]:
+        """The rows, when the tests of all have been run on the mended mesh."""
+        ill = self._ill()
+        alone = len(self.rows) == 1 or len(self._stands) == 1
+        for number, row in enumerate(list(self.rows.values())):
+            tests = self._mutants[row.mutant].tests
+            own = [check for check in ill if any(is_of(test, check.check) for test in tests)]
+            problem = row.problem or unsettled or _words(own)
+            row = replace(row, problem=problem, restored=not own and not unsettled)
+            # Only the first of one lane was tried on a mesh that had just been proven well; that is made up for.
+            if not row.holds and (number > 0 or not alone or (len(self.rows) > 1 and not row.restored)):
+                yield from self._again(row)
+            else:
+                others = tuple(name for name in self.rows if name != row.mutant)
+                yield _timed(self._stands, replace(row, proven_well_with=others))
+
+    def _ill(self) -> list[CheckResult]:
+        """Those of the tests of all that do not hold on the mended mesh."""
+        mutants = [self._mutants[name] for name in self.rows]
+        tests = dict.fromkeys(test for mutant in mutants for test in mutant.tests)
+        floor = Floor(self._apart.units(tests), self._apart.of_tests, len(self._stands))
+
+        def lane(number: int, stand: Stand) -> list[CheckResult]:
+            found: list[CheckResult] = []
+            while True:
+                unit = floor.take(number)
+                if unit is not None:
+                    found += stand.ill(unit, [mutant for mutant in mutants if {*mutant.tests} & {*unit}])
+                    floor.hold(number, NOTHING)
+                elif not floor.wait(number):
+                    return found
+
+        return [check for found in in_lanes(self._stands, lane, floor.stop) for check in found]
+
+    def _again(self, before: Row) -> Iterator[Row]:
+        mutant = self._mutants[before.mutant]
+        for row in prove_in_groups(self._stands[:1], [mutant], self._apart, largest=1, tried=self._tell):
+            yield replace(row, note=f"proven again, alone: {before.problem or 'it did not hold in its group'}")
 
 
-def _is_clear(stand: Stand, mutant: Mutant, failures: dict[str, str]) -> bool:
-    """Whether no failure that was seen before can be taken for one by this mutant."""
-    doubtful = foretold(failures, mutant)
-    if doubtful and (stand.mend() or stand.ill(doubtful, [mutant])):
-        return False
-    for test in doubtful:
-        del failures[test]
-    return True
-
-
-def _remember(failures: dict[str, str], row: Row) -> None:
-    for cell in row.cells:
-        if cell.mark in (Mark.CAUGHT, Mark.OTHER_REASON, Mark.COLLATERAL):
-            failures[cell.test] = cell.reason
-        elif cell.verdict == Verdict.CONFORM:
-            failures.pop(cell.test, None)
-
-
-def _tried(stand: Stand, mutant: Mutant) -> _Tried:
-    row = Row(mutant.name, mutant.area, mutant.breaks, ())
-    try:
-        stand.put_in_force(mutant)
-        return _Tried(mutant, replace(row, cells=stand.test(mutant)))
-    except NotMended:
-        raise
-    except MeshproofError as error:
-        return _Tried(mutant, replace(row, problem=str(error)))
-
-
-def _proven(stand: Stand, group: Sequence[_Tried], unsettled: str, again: Callable[[Row], None]) -> Iterator[Row]:
-    """The rows of a group, when its tests have been run on the mended mesh."""
-    tests = dict.fromkeys(test for it in group for test in it.mutant.tests)
-    ill = stand.ill(list(tests), [it.mutant for it in group])
-    for number, it in enumerate(group):
-        own = [check for check in ill if any(is_of(test, check.check) for test in it.mutant.tests)]
-        problem = it.row.problem or unsettled or _words(own)
-        row = replace(it.row, problem=problem, restored=not own and not unsettled)
-        # Only the first was tried on a mesh that had just been proven well; of the others that is made up for.
-        if not row.holds and (number > 0 or (len(group) > 1 and not row.restored)):
-            yield from _alone(stand, row, it.mutant, again)
-        else:
-            others = tuple(other.mutant.name for other in group if other is not it)
-            yield _timed(stand, replace(row, proven_well_with=others))
-
-
-def _alone(stand: Stand, before: Row, mutant: Mutant, tried: Callable[[Row], None]) -> Iterator[Row]:
-    for row in prove_in_groups(stand, [mutant], largest=1, tried=tried):
-        yield replace(row, note=f"proven again, alone: {before.problem or 'it did not hold in its group'}")
-
-
-def _timed(stand: Stand, row: Row) -> Row:
-    phases: Mapping[str, float] = stand.watch.seconds(row.mutant)
+def _timed(stands: Sequence[Stand], row: Row) -> Row:
+    phases = {
+        phase.value: round(sum(stand.seconds(row.mutant).get(phase.value, 0.0) for stand in stands), 1)
+        for phase in Phase
+    }
     return replace(row, phases=phases, seconds=round(sum(phases.values()), 1))
 
 

@@ -9,8 +9,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from meshproof.errors import MeshproofError
+from meshproof.errors import MeshproofError, UsageError
 from meshproof.mesh import Mesh
+from meshproof.parts import EVERYTHING, Footprint, Part
 from meshproof.plugin import Given
 from meshproof.report.results import CheckResult, Ending
 
@@ -52,19 +53,21 @@ def run_tests(
     return given.results.checks
 
 
-def collected(suites: Path) -> list[str]:
-    """The node ids of all tests of the suites: nothing is run, and no cluster is needed.
+def collected(suites: Path) -> dict[str, Footprint]:
+    """The node ids of all tests of the suites, and what each is about: nothing is run, and no cluster is needed.
 
-    Raises MeshproofError when there is none, with pytest's last words.
+    Raises MeshproofError when there is none, with pytest's last words; UsageError when one is about a part that no mesh
+    has.
     """
 
     class Collector:
         def __init__(self) -> None:
-            self.nodes: list[str] = []
+            self.nodes: dict[str, _About] = {}
 
         def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
             folder = items[0].config.rootpath
-            self.nodes += [f"suites/{_within(suites, folder / item.nodeid)}" for item in items]
+            for item in items:
+                self.nodes[f"suites/{_within(suites, folder / item.nodeid)}"] = _about(item)
 
     collector = Collector()
     with TemporaryDirectory() as folder:
@@ -73,7 +76,28 @@ def collected(suites: Path) -> list[str]:
         last = log.read_text().strip().splitlines()[-5:]
     if not collector.nodes:
         raise MeshproofError("the tests of the suites cannot be collected", seen="; ".join(last))
-    return collector.nodes
+    return {node: _footprint(node, about) for node, about in collector.nodes.items()}
+
+
+_About = tuple[Sequence[str] | None, Sequence[str]]
+
+
+def _about(item: pytest.Item) -> _About:
+    """What a test looks at and what it changes, by its markers, the nearest of each kind."""
+    looks_at, changes = (item.get_closest_marker(name) for name in ("looks_at", "changes"))
+    return looks_at.args if looks_at else None, changes.args if changes else ()
+
+
+def _footprint(node: str, about: _About) -> Footprint:
+    """A test that does not say what it looks at is about everything."""
+    looks_at, changes = about
+    if looks_at is None:
+        return EVERYTHING
+    try:
+        return Footprint.of(changes, looks_at)
+    except ValueError as error:
+        remedy = f"use {', '.join(Part)} in its markers looks_at and changes"
+        raise UsageError(f"{node} is about a part that no mesh has", seen=error, remedy=remedy) from error
 
 
 def _within(suites: Path, node: Path) -> str:

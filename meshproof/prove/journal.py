@@ -1,4 +1,4 @@
-"""The note in the cluster that says what is broken in it on purpose, and how to mend it."""
+"""The notes in the cluster that say what is broken in it on purpose, and how to mend it: one for each lane."""
 
 from __future__ import annotations
 
@@ -9,44 +9,43 @@ from meshproof.manifests import Manifest
 from meshproof.mend.undoing import Undo, undo, undos
 from meshproof.stack.installed import RECORD_NAMESPACE
 
-__all__ = ["begin", "end", "mend", "mutant_in_force"]
+__all__ = ["begin", "end", "mend", "mutants_in_force"]
 
-_NAME = "mutant"
+_LABEL = "meshproof.dev/mutant"
 
 
-def begin(cluster: Cluster, mutant: str, steps: Sequence[Undo]) -> None:
-    """Write down, before anything is broken, how to mend it."""
+def begin(cluster: Cluster, mutant: str, steps: Sequence[Undo], lane: int = 0) -> None:
+    """Write down, before anything is broken in a lane, how to mend it; what stood there before is mended."""
+    metadata = {"name": _name(lane), "namespace": RECORD_NAMESPACE, "labels": {_LABEL: "true"}}
     data = {"mutant": mutant, "undo": undos.dump_json(list(steps), by_alias=True).decode()}
-    cluster.apply([{**_note(), "data": data}])
+    cluster.apply([{"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}])
 
 
-def end(cluster: Cluster) -> None:
-    """What was broken is mended."""
-    cluster.delete_object("ConfigMap", _NAME, RECORD_NAMESPACE, "v1")
+def end(cluster: Cluster, lane: int = 0) -> None:
+    """What was broken in a lane is mended."""
+    cluster.delete_object("ConfigMap", _name(lane), RECORD_NAMESPACE, "v1")
 
 
-def mutant_in_force(cluster: Cluster) -> str | None:
-    """The mutant that a run left in force, if one did."""
-    return _data(cluster).get("mutant")
+def mutants_in_force(cluster: Cluster) -> list[str]:
+    """The mutants that a run left in force."""
+    return [note["data"]["mutant"] for note in _notes(cluster)]
 
 
-def mend(cluster: Cluster, calm: Callable[[], None]) -> str | None:
-    """Undo what a run that was killed had broken; the mutant's name, or None when nothing was.
+def mend(cluster: Cluster, calm: Callable[[], None]) -> list[str]:
+    """Undo what a run that was killed had broken; the mutants' names.
 
     `calm` switches the faults of the intake off. Does not wait for the effect.
     """
-    data = _data(cluster)
-    if "mutant" not in data:
-        return None
-    undo(cluster, undos.validate_json(data["undo"]), calm)
-    end(cluster)
-    return data["mutant"]
+    found = _notes(cluster)
+    for note in found:
+        undo(cluster, undos.validate_json(note["data"]["undo"]), calm)
+        cluster.delete_object("ConfigMap", note["metadata"]["name"], RECORD_NAMESPACE, "v1")
+    return [note["data"]["mutant"] for note in found]
 
 
-def _data(cluster: Cluster) -> dict[str, str]:
-    found = cluster.get("ConfigMap", _NAME, RECORD_NAMESPACE, "v1")
-    return dict((found or {}).get("data") or {})
+def _notes(cluster: Cluster) -> list[Manifest]:
+    return list(cluster.list("ConfigMap", RECORD_NAMESPACE, f"{_LABEL}=true", api_version="v1"))
 
 
-def _note() -> Manifest:
-    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": _NAME, "namespace": RECORD_NAMESPACE}}
+def _name(lane: int) -> str:
+    return f"mutant-{lane}"

@@ -21,10 +21,10 @@ def mend_leftovers(mesh: Mesh, timeline: Timeline) -> None:
         with timeline.step("undo", group="stack") as step:
             step.note(f"a killed run left changed: {', '.join(changed)}")
             settled(mesh)
-    mutant = journal.mutant_in_force(mesh.cluster)
-    if mutant is None:
+    mutants = journal.mutants_in_force(mesh.cluster)
+    if not mutants:
         return
     with timeline.step("mend", group="stack") as step:
-        step.note(f"mutant {mutant} was left in force by a killed run")
+        step.note(f"left in force by a killed run: mutant {', '.join(mutants)}")
         journal.mend(mesh.cluster, lambda: calm(mesh))
         settled(mesh)

@@ -13,6 +13,7 @@ from meshproof.errors import UsageError
 from meshproof.intake.faults import Fault
 from meshproof.intake.spoils import Pattern, Spoil
 from meshproof.mend.references import Command, Pods, Reference, Table
+from meshproof.parts import Part
 
 __all__ = ["Expectation", "Mutant", "Step", "filled", "load_mutants"]
 
@@ -101,6 +102,9 @@ class Mutant(Table):
         "cluster", "injection", "mtls", "gateway", "routing", "apps", "agents", "traces", "logs", "services", "canary"
     ] = Field(alias="property")
     steps: Annotated[list[Step], Field(min_length=1)]
+    touches: list[Part] | None = None
+    """The parts of the mesh that it can make otherwise; all of them when left out. It may be in force beside a mutant
+    that touches others, when no test of either looks at what the other touches."""
     settles: Literal["rolled out", "seen", "at once"] = "rolled out"
     """When it is in force: all workloads rolled out; the change seen by its controller, for pods that will never be
     ready; or without waiting."""

@@ -45,6 +45,12 @@ class Stopwatch:
             for mutant in mutants:
                 self._seconds[mutant][phase] += (self._clock() - start) / len(mutants)
 
-    def seconds(self, mutant: str) -> Mapping[str, float]:
-        """What a mutant has taken so far, by phase, to a tenth."""
-        return {phase.value: round(seconds, 1) for phase, seconds in self._seconds[mutant].items()}
+    def silence(self) -> None:
+        """Nobody is told any more when a phase begins."""
+        self._began = None
+
+    def all(self) -> Mapping[str, Mapping[str, float]]:
+        """What each mutant has taken so far, by phase."""
+        return {
+            mutant: {phase.value: taken for phase, taken in phases.items()} for mutant, phases in self._seconds.items()
+        }

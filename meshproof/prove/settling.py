@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import floor, inf
 
 from meshproof.labels import SESSION_LABEL
@@ -19,7 +19,16 @@ from meshproof.stack.component import NotYet
 from meshproof.stack.rollout import missing_rollout
 from meshproof.waiting import eventually
 
-__all__ = ["awake", "concerns_addresses", "concerns_proxies", "generations", "reachable", "settled", "wait_until_seen"]
+__all__ = [
+    "awake",
+    "concerns_addresses",
+    "concerns_proxies",
+    "generations",
+    "namespaces_of",
+    "reachable",
+    "settled",
+    "wait_until_seen",
+]
 
 _WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
 # istiod gathers changes until none has come for 100 ms (PILOT_DEBOUNCE_AFTER). From a change to a proxy that holds it
@@ -85,9 +94,21 @@ def wait_until_seen(mesh: Mesh, changed: Iterable[Reference], before: Mapping[st
     eventually(passed_on, timeout=mesh.timeouts.configuration_sync, what="the operator has passed the change on")
 
 
-def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> None:
-    """Wait until every workload is rolled out, no pod is on its way out, and every proxy has what istiod sent; before
-    that, until somebody is there who would roll them out.
+def namespaces_of(mutant: Mutant) -> set[str]:
+    """Where a mutant can change workloads and pods: in the namespaces that its steps name, or anywhere when it does not
+    say which parts of the mesh it touches."""
+    if mutant.touches is None:
+        return {*MESH_NAMESPACES}
+    named = {it.name if it.kind == "Namespace" else it.namespace for it in touched(mutant)}
+    named |= {pods.namespace for step in mutant.steps for pods in (step.end, step.gone, step.run) if pods is not None}
+    return {namespace for namespace in MESH_NAMESPACES if namespace in named}
+
+
+def settled(
+    mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True, namespaces: Collection[str] = MESH_NAMESPACES
+) -> None:
+    """Wait until every workload of these namespaces is rolled out, no pod there is on its way out, and every proxy has
+    what istiod sent; before that, until somebody is there who would roll them out.
 
     With `rolled_out` false workloads need only have been seen by their controllers: new pods may never get ready. With
     `proxies` false nothing has changed for them.
@@ -98,11 +119,11 @@ def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True) -> Non
     def look() -> bool:
         if idle := leaderless(mesh.cluster, inf, time.time()):
             raise NotYet("; ".join(idle))
-        for workload in _workloads(mesh):
+        for workload in _workloads(mesh, namespaces):
             missing = missing_rollout(workload) if rolled_out else _unseen(workload)
             if missing:
                 raise NotYet(f"{_key(workload)}: {missing}")
-        leaving = [pod.name for namespace in MESH_NAMESPACES for pod in mesh.all_pods(namespace) if pod.leaving]
+        leaving = [pod.name for namespace in namespaces for pod in mesh.all_pods(namespace) if pod.leaving]
         if leaving:
             raise NotYet(f"on their way out: {', '.join(leaving)}")
         return True
@@ -144,11 +165,11 @@ def _unseen(workload: Manifest) -> str | None:
     return "not seen by its controller" if observed < workload["metadata"]["generation"] else None
 
 
-def _workloads(mesh: Mesh) -> Sequence[Manifest]:
+def _workloads(mesh: Mesh, namespaces: Collection[str] = MESH_NAMESPACES) -> Sequence[Manifest]:
     return [
         workload
         for kind, version in _WORKLOADS.items()
-        for namespace in MESH_NAMESPACES
+        for namespace in namespaces
         for workload in mesh.cluster.list(kind, namespace, api_version=version)
     ]
 

@@ -32,8 +32,8 @@ def test_all_that_run_are_waited_for_also_while_nobody_is_connected(monkeypatch:
     waited: list[set[str]] = []
     asked: list[str] = []
     monkeypatch.setattr(module, "pods", lambda _cluster, namespace: there.get(namespace, []))
-    monkeypatch.setattr(module, "wait_until_synced", lambda _cluster, proxies: waited.append(proxies))
-    monkeypatch.setattr(module, "drained", lambda proxies: asked.extend(proxy.pod for proxy in proxies))
+    monkeypatch.setattr(module, "wait_until_synced", lambda _cluster, proxies: waited.append(proxies()))
+    monkeypatch.setattr(module, "drained", lambda proxies, timeout: asked.extend(proxy.pod for proxy in proxies()))
     nothing: Any = SimpleNamespace()
     Mesh(load_settings(), nothing, nothing, nothing, "session").in_force()
     assert waited == [{"connected.apps", "comes-back-later.apps"}]

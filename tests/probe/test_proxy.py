@@ -219,14 +219,20 @@ def test_rejected_configuration_with_the_proxys_words() -> None:
 
 def test_gateway_without_routes_is_settled() -> None:
     (found,) = wait_until_synced(
-        syncz(status("gw.istio-system"), status("other.apps", cluster_acked="")), {"gw.istio-system"}
+        syncz(status("gw.istio-system"), status("other.apps", cluster_acked="")), lambda: {"gw.istio-system"}
     )
     assert found.rds is Sync.NOT_SENT
 
 
 def test_proxy_that_is_not_connected_is_named() -> None:
     with pytest.raises(StateNotReached, match=r"not connected to istiod: lost\.apps"):
-        wait_until_synced(syncz(status("goapi-1.apps")), {"goapi-1.apps", "lost.apps"})
+        wait_until_synced(syncz(status("goapi-1.apps")), lambda: {"goapi-1.apps", "lost.apps"})
+
+
+def test_proxy_that_has_gone_is_no_longer_waited_for() -> None:
+    there = iter([{"goapi-1.apps", "replaced.apps"}, {"goapi-1.apps"}])
+    (found,) = wait_until_synced(syncz(status("goapi-1.apps")), lambda: next(there))
+    assert found.proxy == "goapi-1.apps"
 
 
 def test_no_istiod_is_an_invalid_measurement() -> None:
@@ -251,16 +257,22 @@ def draining(*counts: int) -> dict[str, Any]:
 
 def test_old_configurations_are_waited_for() -> None:
     late = draining(2, 1, 0)
-    drained([proxy(draining(0)), proxy(late)], timeout=5, every=0.001)
+    drained(lambda: [proxy(draining(0)), proxy(late)], timeout=5, every=0.001)
     assert len(late[STATS]) == 1
 
 
 def test_a_proxy_that_goes_on_by_an_old_configuration_is_named() -> None:
     with pytest.raises(InvalidMeasurement) as told:
-        drained([proxy(draining(1))], timeout=0.05, every=0.01)
+        drained(lambda: [proxy(draining(1))], timeout=0.05, every=0.01)
     assert "still draining: goapi-1.apps" in str(told.value)
+
+
+def test_old_configurations_of_a_proxy_that_has_gone_are_not_waited_for() -> None:
+    gone = proxy({STATS: ClusterError("no such pod")})
+    there = iter([[proxy(draining(0)), gone], [proxy(draining(0))]])
+    drained(lambda: next(there), timeout=5, every=0.001)
 
 
 def test_a_proxy_that_does_not_tell_whether_it_drains_counts_as_draining() -> None:
     with pytest.raises(InvalidMeasurement):
-        drained([proxy({STATS: {"stats": []}})], timeout=0.02, every=0.01)
+        drained(lambda: [proxy({STATS: {"stats": []}})], timeout=0.02, every=0.01)

@@ -102,11 +102,21 @@ def test_what_a_killed_run_broke_is_mended_from_the_note_in_the_cluster(small: S
     journal.begin(cluster, broken.name, planned(cluster, broken))
     for step in broken.steps[1:]:
         perform(cluster, step)
-    assert journal.mutant_in_force(cluster) == "m"
-    assert journal.mend(cluster, nothing_to_calm) == "m"
+    assert journal.mutants_in_force(cluster) == ["m"]
+    assert journal.mend(cluster, nothing_to_calm) == ["m"]
     assert state(small) == before
-    assert journal.mutant_in_force(cluster) is None
-    assert journal.mend(cluster, nothing_to_calm) is None
+    assert journal.mutants_in_force(cluster) == []
+    assert journal.mend(cluster, nothing_to_calm) == []
+
+
+def test_what_was_in_force_in_several_lanes_is_mended(small: SmallCluster, cluster: Cluster) -> None:
+    before = state(small)
+    for lane, name in enumerate(["overlay", "apply"]):
+        broken = mutant(STEPS[name]).model_copy(update={"name": f"m{lane}"})
+        journal.begin(cluster, broken.name, planned(cluster, broken), lane)
+        perform(cluster, broken.steps[0])
+    assert journal.mend(cluster, nothing_to_calm) == ["m0", "m1"]
+    assert state(small) == before
 
 
 def test_a_step_about_what_is_not_there_is_refused_before_anything_is_done(cluster: Cluster) -> None:

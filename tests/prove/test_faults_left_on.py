@@ -103,7 +103,7 @@ def test_the_next_run_switches_off_what_a_killed_one_left_on(
     monkeypatch.setattr(leftovers, "settled", lambda mesh: None)
     leftovers.mend_leftovers(mesh, Timeline())
     assert sent(url) == 202
-    assert journal.mutant_in_force(mesh.cluster) is None
+    assert journal.mutants_in_force(mesh.cluster) == []
 
 
 def test_the_note_stays_while_the_faults_cannot_be_switched_off(mesh: Mesh, url: str) -> None:
@@ -112,7 +112,7 @@ def test_the_note_stays_while_the_faults_cannot_be_switched_off(mesh: Mesh, url:
     mesh.settings = load_settings(timeouts={"rollout": 0.01})
     with pytest.raises(StateNotReached, match="faults of the intake are off"):
         leftovers.mend_leftovers(mesh, Timeline())
-    assert journal.mutant_in_force(mesh.cluster) == REFUSED.name
+    assert journal.mutants_in_force(mesh.cluster) == [REFUSED.name]
 
 
 def test_rate_limits_are_switched_off_too(mesh: Mesh, url: str) -> None:

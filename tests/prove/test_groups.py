@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
+from typing import Any
 
 import pytest
 from small_mutants import a_mutant
 
 from meshproof.errors import MeshproofError
 from meshproof.mend.undoing import NotMended
+from meshproof.prove.footprints import Footprints
 from meshproof.prove.groups import prove_in_groups
-from meshproof.prove.matrix import Cell, judge
+from meshproof.prove.matrix import Cell, Row, judge
 from meshproof.prove.mutants import Mutant
 from meshproof.prove.phases import Phase, Stopwatch
 from meshproof.report.results import CheckResult
@@ -59,9 +61,20 @@ class Mesh:
         with self.watch.runs(Phase.HEAL, *(mutant.name for mutant in mutants)):
             return [check for test in tests if (check := self._check(test)).verdict is not Verdict.CONFORM]
 
+    def leave(self) -> None:
+        self.log.append("left")
+
+    def seconds(self, mutant: str) -> Mapping[str, float]:
+        return self.watch.all().get(mutant, {})
+
     def _check(self, test: str) -> CheckResult:
         reason, _ = self.failures.get(test.partition("::")[2], ("", ""))
         return CheckResult(f"suites/{test}", "", Verdict.VIOLATE if reason else Verdict.CONFORM, reason, 0.1)
+
+
+def proven(mesh: Mesh, mutants: Sequence[Mutant], **how: Any) -> Iterator[Row]:
+    """In one lane."""
+    return prove_in_groups([mesh], mutants, Footprints({}), **how)
 
 
 A = a_mutant("a", {"test_1": "plaintext"})
@@ -72,7 +85,7 @@ LIKE_A = a_mutant("like-a", {"test_1": "plain"})
 
 def test_a_group_shares_one_proof_that_the_mesh_is_well() -> None:
     mesh = Mesh()
-    rows = list(prove_in_groups(mesh, [A, B, C]))
+    rows = list(proven(mesh, [A, B, C]))
     assert [row.holds for row in rows] == [True] * 3
     assert mesh.log == ["break a", "break b", "break c", "well? test_1 test_2"]
     assert rows[0].proven_well_with == ("b", "c")
@@ -80,44 +93,44 @@ def test_a_group_shares_one_proof_that_the_mesh_is_well() -> None:
 
 def test_what_a_mutant_did_is_told_before_the_proof_that_the_mesh_is_well() -> None:
     mesh = Mesh()
-    for row in prove_in_groups(mesh, [A, B], tried=lambda row: mesh.log.append(f"tried {row.mutant}")):
+    for row in proven(mesh, [A, B], tried=lambda row: mesh.log.append(f"tried {row.mutant}")):
         mesh.log.append(f"told {row.mutant}")
     assert mesh.log == ["break a", "tried a", "break b", "tried b", "well? test_1 test_2", "told a", "told b"]
 
 
 def test_a_group_has_its_bound_and_one_means_each_alone() -> None:
     mesh = Mesh()
-    assert all(row.holds for row in prove_in_groups(mesh, [A, B, C], largest=2))
+    assert all(row.holds for row in proven(mesh, [A, B, C], largest=2))
     assert mesh.log == ["break a", "break b", "well? test_1 test_2", "break c", "well? test_1 test_2"]
     alone = Mesh()
-    assert all(row.holds for row in prove_in_groups(alone, [A, B, C], largest=1))
+    assert all(row.holds for row in proven(alone, [A, B, C], largest=1))
     assert alone.log == ["break a", "well? test_1", "break b", "well? test_2", "break c", "well? test_1 test_2"]
 
 
 def test_a_test_is_seen_to_be_well_before_its_failure_could_be_taken_for_another_mutants() -> None:
     mesh = Mesh()
-    assert all(row.holds for row in prove_in_groups(mesh, [A, B, LIKE_A]))
+    assert all(row.holds for row in proven(mesh, [A, B, LIKE_A]))
     assert mesh.log == ["break a", "break b", "well? test_1", "break like-a", "well? test_1 test_2"]
 
 
 def test_a_test_that_was_seen_to_be_well_since_is_not_asked_again() -> None:
     mesh = Mesh()
     between = a_mutant("between", {"test_2": "no route"}, green=("test_1",))
-    assert all(row.holds for row in prove_in_groups(mesh, [A, between, LIKE_A]))
+    assert all(row.holds for row in proven(mesh, [A, between, LIKE_A]))
     assert mesh.log == ["break a", "break between", "break like-a", "well? test_1 test_2"]
 
 
 def test_a_group_ends_when_what_could_be_taken_for_the_next_mutant_is_still_there() -> None:
     mesh = Mesh()
     mesh.stays = {"a"}
-    rows = list(prove_in_groups(mesh, [A, LIKE_A]))
+    rows = list(proven(mesh, [A, LIKE_A]))
     assert mesh.log[:3] == ["break a", "well? test_1", "well? test_1"]
     assert not rows[0].holds and "not well after mending" in rows[0].problem
 
 
 def test_what_is_left_of_one_never_makes_another_look_caught() -> None:
     mesh = Mesh(**{"like-a": {}})  # a mutant that breaks nothing by itself
-    rows = list(prove_in_groups(mesh, [A, B, LIKE_A]))
+    rows = list(proven(mesh, [A, B, LIKE_A]))
     assert [row.holds for row in rows] == [True, True, False]
 
 
@@ -125,19 +138,19 @@ def test_a_mutant_that_is_not_mended_is_found_and_those_beside_it_are_not_blamed
     mesh = Mesh()
     mesh.stays = {"b"}
     mended = Mesh()
-    rows = {row.mutant: row for row in prove_in_groups(mesh, [A, B])}
+    rows = {row.mutant: row for row in proven(mesh, [A, B])}
     assert rows["a"].holds and not rows["a"].note
     assert not rows["b"].holds and not rows["b"].restored
     assert "test_2: no route" in rows["b"].problem
     assert mesh.log == ["break a", "break b", "well? test_1 test_2", "break b", "well? test_2"]
-    assert all(row.holds for row in prove_in_groups(mended, [A, B]))
+    assert all(row.holds for row in proven(mended, [A, B]))
 
 
 def test_a_mutant_that_met_what_another_left_is_proven_again_alone() -> None:
     """`a` stays in force until its group has ended, and `c` meets it there."""
     mesh = Mesh()
     mesh.stays = {"a"}
-    rows = prove_in_groups(mesh, [A, C])
+    rows = proven(mesh, [A, C])
     original = mesh.ill
 
     def ill(tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
@@ -163,7 +176,7 @@ def test_a_mutant_that_met_what_another_left_is_proven_again_alone() -> None:
 def test_a_mutant_that_could_not_be_put_in_force_in_a_group_is_tried_alone() -> None:
     mesh = Mesh()
     mesh.cannot = {"b": 1}
-    rows = {row.mutant: row for row in prove_in_groups(mesh, [A, B, C])}
+    rows = {row.mutant: row for row in proven(mesh, [A, B, C])}
     assert mesh.log == [
         "break a",
         "break b",
@@ -176,12 +189,12 @@ def test_a_mutant_that_could_not_be_put_in_force_in_a_group_is_tried_alone() -> 
     assert all(row.holds for row in rows.values())
     assert rows["b"].note == "proven again, alone: b cannot be put in force"
     mesh.cannot = {"b": 2}
-    assert [row.problem for row in prove_in_groups(mesh, [A, B])] == ["", "b cannot be put in force"]
+    assert [row.problem for row in proven(mesh, [A, B])] == ["", "b cannot be put in force"]
 
 
 def test_a_mutant_that_is_missed_is_tried_again_only_if_the_mesh_was_not_proven_well_right_before() -> None:
     mesh = Mesh(a={}, b={})
-    rows = list(prove_in_groups(mesh, [A, B]))
+    rows = list(proven(mesh, [A, B]))
     assert [row.holds for row in rows] == [False, False]
     assert mesh.log == ["break a", "break b", "well? test_1 test_2", "break b", "well? test_2"]
     assert [row.note for row in rows] == ["", "proven again, alone: it did not hold in its group"]
@@ -196,13 +209,13 @@ def test_whatever_ends_a_proof_the_mesh_is_mended(error: BaseException, monkeypa
 
     monkeypatch.setattr(mesh, "test", test)
     with pytest.raises(type(error)):
-        list(prove_in_groups(mesh, [A, B]))
+        list(proven(mesh, [A, B]))
     assert mesh.in_force is None
     assert mesh.log == ["break a"]
 
 
 def test_seconds_are_kept_by_phase_and_the_shared_proof_is_shared_out() -> None:
-    rows = list(prove_in_groups(Mesh(), [A, B]))
+    rows = list(proven(Mesh(), [A, B]))
     assert [dict(row.phases) for row in rows] == [
         {"break": 0.0, "settle": 0.0, "test": 1.0, "undo": 0.0, "heal": 0.5},
         {"break": 0.0, "settle": 0.0, "test": 1.0, "undo": 0.0, "heal": 1.0},

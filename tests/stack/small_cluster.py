@@ -26,6 +26,7 @@ KINDS = {
     "datadoghq.com/v2alpha1": ["DatadogAgent"],
     "datadoghq.com/v1alpha1": ["DatadogAgentInternal"],
     "apps/v1": ["Deployment", "DaemonSet"],
+    "coordination.k8s.io/v1": ["Lease"],
     "storage.k8s.io/v1": ["StorageClass"],
     "apiextensions.k8s.io/v1": ["CustomResourceDefinition"],
     "admissionregistration.k8s.io/v1": ["ValidatingWebhookConfiguration"],

@@ -1,0 +1,78 @@
+"""Who may begin what: jobs that stay apart go on side by side, all others one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from threading import Condition
+from typing import Generic, TypeVar
+
+from meshproof.parts import NOTHING, Footprint
+
+__all__ = ["Floor"]
+
+T = TypeVar("T")
+
+
+class Floor(Generic[T]):
+    """The jobs that wait, and what each lane holds of the mesh.
+
+    The first lane takes from the front of the line and the others from its end, where a lane has a choice: so those of
+    one kind, which stand together and seldom stay apart from each other, are begun early.
+    """
+
+    def __init__(self, jobs: Sequence[T], footprint: Callable[[T], Footprint], lanes: int) -> None:
+        self._footprint = footprint
+        self._waiting = [(job, footprint(job)) for job in jobs]
+        self._held = [NOTHING] * lanes
+        self._changed = Condition()
+        self._stopped = False
+
+    @property
+    def waiting(self) -> list[T]:
+        """The jobs that nobody has taken."""
+        return [job for job, _ in self._waiting]
+
+    def stop(self) -> None:
+        """Nobody begins anything any more."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def take(self, lane: int) -> T | None:
+        """A job that stays apart from all that the other lanes hold; None when there is none now.
+
+        The lane holds it from now on, beside what it held before.
+        """
+        with self._changed:
+            place = self._place(lane)
+            if place is None:
+                return None
+            job, footprint = self._waiting.pop(place)
+            self._held[lane] |= footprint
+            return job
+
+    def put_back(self, job: T) -> None:
+        """It was taken, and is left to others."""
+        with self._changed:
+            self._waiting.insert(0, (job, self._footprint(job)))
+
+    def hold(self, lane: int, footprint: Footprint) -> None:
+        """The lane holds this, and nothing more."""
+        with self._changed:
+            self._held[lane] = footprint
+            self._changed.notify_all()
+
+    def wait(self, lane: int) -> bool:
+        """Wait until there may be a job for a lane that holds nothing; False when there will be none."""
+        with self._changed:
+            self._held[lane] = NOTHING
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._stopped or not self._waiting or self._place(lane) is not None)
+            return bool(self._waiting) and not self._stopped
+
+    def _place(self, lane: int) -> int | None:
+        if self._stopped:
+            return None
+        others = [held for number, held in enumerate(self._held) if number != lane]
+        places = range(len(self._waiting)) if lane == 0 else reversed(range(len(self._waiting)))
+        return next((at for at in places if all(self._waiting[at][1].is_apart_from(held) for held in others)), None)
