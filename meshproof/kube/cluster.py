@@ -12,6 +12,7 @@ from meshproof.kube.configuration import load_access
 from meshproof.kube.discovery import Discovery, Resource
 from meshproof.kube.errors import Forbidden, NotFound, UnknownKind
 from meshproof.kube.execution import ExecResult, execute
+from meshproof.kube.fetching import fetch
 from meshproof.kube.forwarding import forward
 from meshproof.kube.transport import Transport
 from meshproof.manifests import Manifest
@@ -251,6 +252,16 @@ class Cluster:
             },
         )
         return bool(answer["status"].get("allowed"))
+
+    def fetch(
+        self, namespace: str, pod: str, port: int, target: str, *, timeout: float | None = None
+    ) -> tuple[int, bytes]:
+        """Status and body that a pod's own HTTP server gives for `GET target`, also one on its loopback interface only.
+
+        Raises ClusterUnreachable when nobody answers on that port within `timeout` seconds, NotFound, Forbidden.
+        """
+        limit = timeout if timeout is not None else self.timeouts.exec
+        return fetch(self._transport, namespace, pod, port, target, timeout=limit)
 
     @contextmanager
     def forward(self, namespace: str, pod: str, port: int) -> Iterator[str]:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import dropwhile
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,7 +16,8 @@ from meshproof.timeouts import Timeouts
 
 __all__ = ["Certificate", "Endpoint", "Proxy"]
 
-_LOG_LINE = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\s+(debug|info|warn|error)\s")
+_ADMIN_PORT = 15000
+"""Istio's proxyAdminPort, as every installation profile leaves it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Certificate:
 
 
 class Proxy:
-    """A pod's Envoy. Everything is asked with `pilot-agent request` in its container, at one exec a question.
+    """A pod's Envoy. Its admin interface, which listens on the loopback interface, is asked through the API server.
 
     All methods raise InvalidMeasurement, naming the pod, when the proxy does not answer.
     """
@@ -74,18 +73,18 @@ class Proxy:
     def ask(self, path: str, **query: str | None) -> str:
         """The text that the admin interface gives for a path."""
         given = {name: value for name, value in query.items() if value is not None}
-        target = f"{path}?{urlencode(given)}" if given else path
-        argv = ["pilot-agent", "request", "GET", target]
+        target = f"/{path}?{urlencode(given)}" if given else f"/{path}"
         try:
-            result = self._cluster.execute(self.namespace, self.pod, argv, container=self.container)
+            status, body = self._cluster.fetch(self.namespace, self.pod, _ADMIN_PORT, target)
         except ClusterError as error:
             raise InvalidMeasurement(f"no answer from the proxy of {self.namespace}/{self.pod}", seen=error) from error
-        if result.code != 0:
+        text = body.decode(errors="replace")
+        if status != 200:
             raise InvalidMeasurement(
                 f"the proxy of {self.namespace}/{self.pod} does not answer GET {target}",
-                seen=result.stderr.decode(errors="replace").strip()[-500:],
+                seen=f"HTTP {status}: {text.strip()[-500:]}",
             )
-        return _without_log_lines(result.text)
+        return text
 
     def config_dump(
         self, resource: str | None = None, *, name_regex: str | None = None, endpoints: bool = False
@@ -154,12 +153,6 @@ class Proxy:
                 f"the proxy of {self.namespace}/{self.pod} gives no JSON for {path}", seen=text.strip()[:300]
             )
         return document
-
-
-def _without_log_lines(text: str) -> str:
-    """The answer alone: pilot-agent writes its own log to stdout, too, before it answers."""
-    lines = text.splitlines(keepends=True)
-    return "".join(dropwhile(_LOG_LINE.match, lines))
 
 
 def _endpoint(cluster: str, host: dict[str, Any]) -> Endpoint:

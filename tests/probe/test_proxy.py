@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from meshproof.errors import InvalidMeasurement
-from meshproof.kube import Cluster, ClusterError, ExecFailed, ExecResult, NotFound
+from meshproof.kube import Cluster, ClusterError, ClusterUnreachable, NotFound
 from meshproof.probe import Endpoint, Proxy, contains, hold, proxy_sync, wait_until_synced
 from meshproof.probe.barrier import drained
 from meshproof.probe.sync import Sync
@@ -17,7 +17,7 @@ from meshproof.waiting import StateNotReached
 
 
 class Recorded:
-    """A cluster in which every command gives what was written down; `said` by the last word of the command."""
+    """A cluster in which every question gives what was written down; `said` by what was asked for."""
 
     def __init__(
         self, said: dict[str, Any] | None = None, *, log: str = "", pods: Sequence[dict[str, Any]] = ()
@@ -26,18 +26,18 @@ class Recorded:
         self.said = said or {}
         self.log = log
         self.pods = pods
-        self.asked: list[tuple[str, ...]] = []
+        self.asked: list[tuple[str, str, int]] = []
 
-    def execute(self, namespace: str, pod: str, argv: Sequence[str], *, container: str) -> ExecResult:
-        self.asked.append((namespace, pod, container, *argv))
-        said = self.said[argv[-1]]
-        if isinstance(said, list) and said and isinstance(said[0], ExecResult | Exception):
+    def fetch(self, namespace: str, pod: str, port: int, target: str) -> tuple[int, bytes]:
+        self.asked.append((namespace, pod, port))
+        said = self.said[target.removeprefix("/")]
+        if isinstance(said, list) and said and isinstance(said[0], tuple | Exception):
             said = said.pop(0) if len(said) > 1 else said[0]
         if isinstance(said, Exception):
             raise said
-        if isinstance(said, ExecResult):
+        if isinstance(said, tuple):
             return said
-        return ExecResult((said if isinstance(said, str) else json.dumps(said)).encode() + b"\n", b"", 0)
+        return 200, (said if isinstance(said, str) else json.dumps(said)).encode() + b"\n"
 
     def logs(self, namespace: str, pod: str, container: str, *, since: datetime | None) -> str:
         if not self.log:
@@ -52,14 +52,14 @@ def proxy(said: dict[str, Any] | None = None, *, log: str = "") -> Proxy:
     return Proxy(cast(Cluster, Recorded(said, log=log)), "apps", "goapi-1")
 
 
-def json_result(value: object) -> ExecResult:
-    return ExecResult(json.dumps(value).encode(), b"", 0)
+def json_result(value: object) -> tuple[int, bytes]:
+    return 200, json.dumps(value).encode()
 
 
 def test_questions_go_to_the_pods_own_envoy() -> None:
     cluster = Recorded({"config_dump?resource=dynamic_listeners&name_regex=0%5C.0.%2A": {}})
     Proxy(cast(Cluster, cluster), "apps", "goapi-1").config_dump("dynamic_listeners", name_regex=r"0\.0.*")
-    assert cluster.asked[0][:6] == ("apps", "goapi-1", "istio-proxy", "pilot-agent", "request", "GET")
+    assert cluster.asked == [("apps", "goapi-1", 15000)]
 
 
 def test_config_dump_without_matches_is_empty() -> None:
@@ -145,8 +145,9 @@ def test_missing_log_is_an_invalid_measurement() -> None:
 @pytest.mark.parametrize(
     "said",
     [
-        ExecFailed("container istio-proxy not found"),
-        ExecResult(b"", b"Error: connection refused", 1),
+        ClusterUnreachable("cannot ask port 15000: connection refused"),
+        NotFound("no pod", code=404, message="no pod"),
+        (404, b"invalid path"),
         "not found in dump",
     ],
 )
@@ -194,7 +195,7 @@ def status(proxy: str, **parts: str) -> dict[str, Any]:
 
 
 def syncz(*statuses: dict[str, Any]) -> Cluster:
-    return cast(Cluster, Recorded({"/debug/syncz": list(statuses)}, pods=ISTIOD))
+    return cast(Cluster, Recorded({"debug/syncz": list(statuses)}, pods=ISTIOD))
 
 
 def test_state_of_each_kind_of_configuration() -> None:
@@ -240,10 +241,10 @@ def test_no_istiod_is_an_invalid_measurement() -> None:
         proxy_sync(cast(Cluster, Recorded()))
 
 
-@pytest.mark.parametrize("said", [ClusterError("gone"), ExecResult(b"", b"Error: 401", 1), "not json"])
+@pytest.mark.parametrize("said", [ClusterError("gone"), (401, b"no token"), "not json"])
 def test_istiod_that_does_not_answer_is_an_invalid_measurement(said: object) -> None:
     with pytest.raises(InvalidMeasurement, match="istio-system/istiod-1"):
-        proxy_sync(cast(Cluster, Recorded({"/debug/syncz": said}, pods=ISTIOD)))
+        proxy_sync(cast(Cluster, Recorded({"debug/syncz": said}, pods=ISTIOD)))
 
 
 STATS = "stats?format=json&filter=%5Elistener_manager%5C.total_%28listeners%7Cfilter_chains%29_draining%24"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,8 @@ from small_mutants import a_mutant
 
 from meshproof.errors import UsageError
 from meshproof.files import data_root, fixtures_folder
-from meshproof.prove.mutants import filled, load_mutants
+from meshproof.prove.changes import touched
+from meshproof.prove.mutants import Mutant, filled, load_mutants
 
 SHIPPED = load_mutants(fixtures_folder() / "mutants")
 NIGHTLY = load_mutants(fixtures_folder() / "mutants" / "nightly")
@@ -121,3 +123,36 @@ def test_there_are_enough_mutants_and_no_two_are_alike() -> None:
     assert len(SHIPPED) >= 28
     steps = [mutant.model_dump_json(include={"steps"}) for mutant in SHIPPED]
     assert len(set(steps)) == len(steps)
+
+
+def parts_of(mutant: Mutant) -> Iterator[set[str]]:
+    """For each object that its steps name, the parts of the mesh of which one at least must be touched."""
+    for step in mutant.steps:
+        if step.faults is not None or step.spoils is not None:
+            yield {"agents"}
+        for pods in (step.end, step.gone, step.run):
+            if pods is not None:
+                yield {"agents"} if pods.namespace == "datadog" else {"nodes", "gateway"}
+    for reference in touched(mutant):
+        place = reference.namespace or reference.name
+        apps = {"goapi"} if "goapi" in reference.name else {"speech"} if "speech" in reference.name else set()
+        yield {
+            "datadog": {"agents"},
+            "metallb-system": {"addresses"},
+            "outside": {"outside"},
+            "istio-system": {"gateway", "addresses"},
+            "apps": apps or {"goapi", "speech", "client", "gateway"},
+        }.get(place, {"nodes"})
+
+
+@pytest.mark.parametrize("mutant", SHIPPED, ids=lambda mutant: mutant.name)
+def test_what_a_shipped_mutant_says_that_it_touches_is_where_its_steps_are(mutant: Mutant) -> None:
+    if mutant.touches is not None:
+        for parts in parts_of(mutant):
+            assert parts & {*mutant.touches}, f"touches {mutant.touches}, not one of {parts}"
+
+
+def test_a_part_that_no_mesh_has_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "bad", {**GOOD, "touches": ["router"]})
+    with pytest.raises(UsageError, match=r"touches\.0: Input should be 'nodes'"):
+        load_mutants(tmp_path)
