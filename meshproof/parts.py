@@ -44,6 +44,11 @@ class Footprint:
         """From the names of parts. Raises ValueError for a name that no part has."""
         return cls(_parts(changes), _parts(looks_at))
 
+    @property
+    def shares(self) -> bool:
+        """Whether anything else may go on at the same time."""
+        return self.changes is not None and self.looks_at is not None
+
     def __or__(self, other: Footprint) -> Footprint:
         return Footprint(_both(self.changes, other.changes), _both(self.looks_at, other.looks_at))
 
@@ -51,7 +56,7 @@ class Footprint:
         """Whether both can go on at once: neither changes what the other looks at or changes."""
         if NOTHING in (self, other):
             return True
-        if None in (self.changes, self.looks_at, other.changes, other.looks_at):
+        if not (self.shares and other.shares):
             return False
         return not (_of(self.changes) & other._concerned or _of(other.changes) & self._concerned)
 

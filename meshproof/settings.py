@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     datadog: DatadogChoice = DatadogChoice.INTAKE
     tracing: TracingChoice = TracingChoice.TELEMETRY
     strictness: Strictness = Strictness.GATE
+    requests: int | None = Field(default=None, ge=100, le=1_000_000)
+    """Of a comparison of latencies, where not as many as the strictness asks for."""
     soak_seconds: float = Field(default=600, ge=180, le=7200)
     soak_may_lose: dict[str, int] = Field(default_factory=dict)
     night_seconds: float = Field(default=5400, gt=0, le=604_800)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from meshproof.load.strictness import STRICTNESS, Strict
@@ -20,7 +22,8 @@ _ORDER = (
 @pytest.fixture(scope="session")
 def strict(mesh: Mesh) -> Strict:
     """How finely and how surely this run judges."""
-    return STRICTNESS[mesh.settings.strictness]
+    found = STRICTNESS[mesh.settings.strictness]
+    return replace(found, requests=mesh.settings.requests or found.requests)
 
 
 # Its requests are counted while the traces are looked at: figures take up to half a minute.

@@ -16,8 +16,9 @@ T = TypeVar("T")
 class Floor(Generic[T]):
     """The jobs that wait, and what each lane holds of the mesh.
 
-    The first lane takes from the front of the line and the others from its end, where a lane has a choice: so those of
-    one kind, which stand together and seldom stay apart from each other, are begun early.
+    Where a lane has a choice, the first takes from the front of the line and the others from its end: so those of one
+    kind, which stand together and seldom stay apart from each other, are begun early. What needs everything for itself
+    is taken when nothing else is left.
     """
 
     def __init__(self, jobs: Sequence[T], footprint: Callable[[T], Footprint], lanes: int) -> None:
@@ -74,5 +75,8 @@ class Floor(Generic[T]):
         if self._stopped:
             return None
         others = [held for number, held in enumerate(self._held) if number != lane]
-        places = range(len(self._waiting)) if lane == 0 else reversed(range(len(self._waiting)))
+        shared = [at for at, (_, footprint) in enumerate(self._waiting) if footprint.shares]
+        places = shared or [*range(len(self._waiting))]
+        if lane > 0:
+            places.reverse()
         return next((at for at in places if all(self._waiting[at][1].is_apart_from(held) for held in others)), None)

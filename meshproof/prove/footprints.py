@@ -37,7 +37,7 @@ class Footprints:
         files: dict[str, list[str]] = {}
         for test in tests:
             files.setdefault(test.partition("::")[0], []).append(test)
-        alone = [file for file, own in files.items() if self.of_tests(own).changes is None]
+        alone = [file for file, own in files.items() if not self.of_tests(own).shares]
         together = [test for file in alone for test in files[file]]
         return [tuple(own) for file, own in files.items() if file not in alone] + (
             [tuple(together)] if together else []

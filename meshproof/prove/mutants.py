@@ -113,6 +113,9 @@ class Mutant(Table):
     patience: Annotated[float, Field(gt=0)] | None = None
     """Seconds that its tests wait until something can be found, where less than usual is enough: what they ask for is
     there before them."""
+    requests: Annotated[int, Field(ge=100)] | None = None
+    """How many requests a run makes that compares latencies, where fewer than usual are enough: what is refuted by few
+    is refuted by more."""
     only_named: bool = False
     """Whether the other cases of a test, of which some are named, are left out: where each takes its time."""
     order: int = 50

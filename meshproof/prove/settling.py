@@ -105,13 +105,18 @@ def namespaces_of(mutant: Mutant) -> set[str]:
 
 
 def settled(
-    mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True, namespaces: Collection[str] = MESH_NAMESPACES
+    mesh: Mesh,
+    *,
+    rolled_out: bool = True,
+    proxies: bool = True,
+    namespaces: Collection[str] = MESH_NAMESPACES,
+    gone_from: Collection[str] = MESH_NAMESPACES,
 ) -> None:
-    """Wait until every workload of these namespaces is rolled out, no pod there is on its way out, and every proxy has
-    what istiod sent; before that, until somebody is there who would roll them out.
+    """Wait until every workload of these namespaces is rolled out, no pod is on its way out where it would be missed or
+    met, and every proxy has what istiod sent; before that, until somebody is there who would roll them out.
 
     With `rolled_out` false workloads need only have been seen by their controllers: new pods may never get ready. With
-    `proxies` false nothing has changed for them.
+    `proxies` false nothing has changed for them. `gone_from` are the namespaces where pods on their way out matter.
 
     Raises StateNotReached.
     """
@@ -123,7 +128,8 @@ def settled(
             missing = missing_rollout(workload) if rolled_out else _unseen(workload)
             if missing:
                 raise NotYet(f"{_key(workload)}: {missing}")
-        leaving = [pod.name for namespace in namespaces for pod in mesh.all_pods(namespace) if pod.leaving]
+        left = [namespace for namespace in namespaces if namespace in gone_from]
+        leaving = [pod.name for namespace in left for pod in mesh.all_pods(namespace) if pod.leaving]
         if leaving:
             raise NotYet(f"on their way out: {', '.join(leaving)}")
         return True

@@ -68,7 +68,7 @@ def settling(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What was waited for: there are no proxies here."""
     waited: list[str] = []
 
-    def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True, namespaces: set[str]) -> None:
+    def settled(mesh: Mesh, *, rolled_out: bool = True, proxies: bool = True, **where: object) -> None:
         waited.append("settled" if proxies else "settled, but for the proxies")
 
     monkeypatch.setattr(module, "settled", settled)
@@ -217,6 +217,22 @@ def test_a_mutant_may_say_that_less_waiting_is_enough(
     monkeypatch.setattr(module, "run_tests", run)
     bench.test(a_mutant("m", {"test_1": "x"}, patience=patience))
     assert waited == [searchable]
+
+
+def test_a_mutant_may_say_that_fewer_requests_are_enough_and_the_mended_mesh_is_given_all(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int | None] = []
+
+    def run(mesh: Mesh, *_: Any) -> list[Any]:
+        asked.append(mesh.settings.requests)
+        return []
+
+    monkeypatch.setattr(module, "run_tests", run)
+    slow = a_mutant("m", {"test_1": "x"}, requests=2000)
+    bench.test(slow)
+    bench.ill(["test_1"], [slow])
+    assert asked == [2000, None]
 
 
 def test_the_mesh_is_proven_well_as_impatiently_as_it_was_proven_broken(

@@ -83,7 +83,7 @@ def floor(lanes: int = 2) -> Floor[str]:
 
 def test_the_lanes_begin_at_both_ends_and_what_needs_all_waits_until_nothing_is_held() -> None:
     jobs = floor()
-    assert (jobs.take(0), jobs.take(1)) == ("g1", "a2")
+    assert (jobs.take(0), jobs.take(1)) == ("g1", "a2"), "what needs all is left to the last"
     jobs.hold(0, GOAPI)
     assert (jobs.take(0), jobs.take(1)) == ("g2", "a1")
     assert jobs.take(0) is None and jobs.take(1) is None
@@ -252,3 +252,13 @@ def test_what_cannot_be_mended_ends_the_proof_and_leaves_nothing_in_force() -> N
     with pytest.raises(NotMended, match="for good"):
         prove(mesh, [G, A, N], a=NotMended("broken for good"))
     assert not mesh.in_force
+
+
+def test_what_needs_everything_is_not_begun_while_anything_else_waits() -> None:
+    jobs = Floor(["all", "g", "rest"], {"all": EVERYTHING, "g": GOAPI, "rest": AGENTS}.__getitem__, 2)
+    assert jobs.take(1) == "rest"
+    assert jobs.take(0) == "g"
+    jobs.hold(1, NOTHING)
+    assert jobs.take(1) is None, "the other lane holds something"
+    jobs.hold(0, NOTHING)
+    assert jobs.take(0) == "all"
