@@ -226,6 +226,7 @@ def counted(mesh: Mesh, metric: str) -> int:
     return count[True]
 
 
+@pytest.mark.looks_at("agents", "outside")
 def test_events_arrive(mesh: Mesh, datadog: Datadog, control: IntakeControl, evidence: Evidence) -> None:
     """What Kubernetes tells about a new pod in its events is told in the backend's."""
     needs(datadog, "event_collection")

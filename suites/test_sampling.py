@@ -19,6 +19,11 @@ from meshproof.settings import TracingChoice
 from meshproof.verdict import Verdict
 from meshproof.verdict.split import SplitPromise
 
+pytestmark = [
+    pytest.mark.looks_at("agents", "addresses", "gateway", "goapi", "speech", "client"),
+    pytest.mark.changes("gateway", "goapi", "speech", "client"),  # what they tell of themselves
+]
+
 URL = "http://text-to-speech.apps.svc.cluster.local/"
 # By meshproof.verdict.planning.plan_split: decided with probability 99.98 % when a quarter is traced.
 QUARTER = SplitPromise((25, 75), margin=0.15, alpha=1e-3, cap=600)

@@ -30,6 +30,11 @@ from meshproof.probe import Answered, Outcome
 from meshproof.report.evidence import Evidence
 from meshproof.settings import TracingChoice
 
+pytestmark = [
+    pytest.mark.looks_at("agents", "addresses", "gateway", "goapi", "speech", "client"),
+    pytest.mark.changes("goapi"),  # for requests of a kind
+]
+
 SPEAK = "http://text-to-speech.apps.svc.cluster.local/speak"
 AGENT = "outbound|8126||datadog-agent.datadog.svc.cluster.local"
 FROM_THE_MESH = [Stop.sidecar("alpine", traced=False), Stop.sidecar("text-to-speech"), Stop.sidecar("goapi")]

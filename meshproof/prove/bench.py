@@ -37,8 +37,8 @@ _IMPATIENT = {
     "configuration_sync": 8.0,
     "log_line": 3.0,
     "profile": 12.0,
-    "searchable": 7.0,
-    "counted": 17.0,
+    "searchable": 9.0,
+    "counted": 20.0,
 }
 # On two cores a mesh that is well needed at most 1.2 s for a log line, 3.3 until something was found, 13.7 until it was
 # counted.

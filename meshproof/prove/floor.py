@@ -18,10 +18,13 @@ class Floor(Generic[T]):
 
     Where a lane has a choice, the first takes from the front of the line and the others from its end: so those of one
     kind, which stand together and seldom stay apart from each other, are begun early. What needs everything for itself
-    is taken when nothing else is left.
+    is taken when nothing else is left, or, if so wanted, before all else.
     """
 
-    def __init__(self, jobs: Sequence[T], footprint: Callable[[T], Footprint], lanes: int) -> None:
+    def __init__(
+        self, jobs: Sequence[T], footprint: Callable[[T], Footprint], lanes: int, *, alone_first: bool = False
+    ) -> None:
+        self._alone_first = alone_first
         self._footprint = footprint
         self._waiting = [(job, footprint(job)) for job in jobs]
         self._held = [NOTHING] * lanes
@@ -75,8 +78,8 @@ class Floor(Generic[T]):
         if self._stopped:
             return None
         others = [held for number, held in enumerate(self._held) if number != lane]
-        shared = [at for at, (_, footprint) in enumerate(self._waiting) if footprint.shares]
-        places = shared or [*range(len(self._waiting))]
+        kinds = [footprint.shares is not self._alone_first for _, footprint in self._waiting]
+        places = [at for at, is_first in enumerate(kinds) if is_first] or [*range(len(kinds))]
         if lane > 0:
             places.reverse()
         return next((at for at in places if all(self._waiting[at][1].is_apart_from(held) for held in others)), None)

@@ -175,7 +175,8 @@ class _Group:
         """Those of the tests of all that do not hold on the mended mesh."""
         mutants = [self._mutants[name] for name in self.rows]
         tests = dict.fromkeys(test for mutant in mutants for test in mutant.tests)
-        floor = Floor(self._apart.units(tests), self._apart.of_tests, len(self._stands))
+        # Figures are looked at before checks replace agents: what a tracer sends to the old one then is lost.
+        floor = Floor(self._apart.units(tests), self._apart.of_tests, len(self._stands), alone_first=True)
 
         def lane(number: int, stand: Stand) -> list[CheckResult]:
             found: list[CheckResult] = []

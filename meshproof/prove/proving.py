@@ -18,7 +18,7 @@ from meshproof.prove.settling import settled
 
 __all__ = ["LANES", "prove"]
 
-LANES = 2
+LANES = 3
 """One leaves two processors idle for more than half of the time: it waits for what must not come."""
 
 

@@ -36,12 +36,13 @@ _WORKLOADS = {"Deployment": "apps/v1", "DaemonSet": "apps/v1"}
 _GATHERED_SECONDS = 1.0
 _ENDED = ("Succeeded", "Failed")
 _OPERATED = "DatadogAgent"
-_APART_FROM_PROXIES = ("metallb.io", "storage.k8s.io")
-"""API groups of which istiod knows nothing."""
+_APART_FROM_PROXIES = ("metallb.io", "storage.k8s.io", "datadoghq.com")
+"""API groups whose objects have no part in what proxies are sent, but for where an agent is; that is known as soon as
+it is ready."""
 
 
 def concerns_proxies(mutant: Mutant) -> bool:
-    """Whether what a mutant does can change what istiod sends to proxies: faults, nodes and addresses do not."""
+    """Whether what a mutant does can change what istiod sends to proxies: faults, nodes, addresses, agents do not."""
 
     def apart(reference: Reference) -> bool:
         return reference.kind == "Node" or reference.api_version.partition("/")[0] in _APART_FROM_PROXIES

@@ -204,7 +204,7 @@ def test_spoils_are_switched_on_in_the_intake_and_not_in_the_cluster(
     assert switched[1:] == ["calm"]
 
 
-@pytest.mark.parametrize(("patience", "searchable"), [(None, 7.0), (3.0, 3.0)])
+@pytest.mark.parametrize(("patience", "searchable"), [(None, 9.0), (3.0, 3.0)])
 def test_a_mutant_may_say_that_less_waiting_is_enough(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, patience: float | None, searchable: float
 ) -> None:

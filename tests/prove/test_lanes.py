@@ -262,3 +262,11 @@ def test_what_needs_everything_is_not_begun_while_anything_else_waits() -> None:
     assert jobs.take(1) is None, "the other lane holds something"
     jobs.hold(0, NOTHING)
     assert jobs.take(0) == "all"
+
+
+def test_what_needs_everything_can_come_before_all_else() -> None:
+    jobs = Floor(["g", "all", "a"], {"all": EVERYTHING, "g": GOAPI, "a": AGENTS}.__getitem__, 2, alone_first=True)
+    assert jobs.take(0) == "all"
+    assert jobs.take(1) is None
+    jobs.hold(0, NOTHING)
+    assert (jobs.take(0), jobs.take(1)) == ("g", "a")
