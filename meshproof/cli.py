@@ -25,6 +25,7 @@ from meshproof.stack import describe
 from meshproof.standing import standing
 from meshproof.timeline import Timeline
 from meshproof.timeline.live import live
+from meshproof.timeouts import Timeouts
 
 __all__ = ["main"]
 
@@ -239,6 +240,10 @@ def intake(context: typer.Context) -> None:
     command(args=context.args, standalone_mode=False, prog_name="meshproof intake")
 
 
+_STATUS_SECONDS = 5.0
+"""For an answer of a cluster that may hang; a request that was not answered is sent once more."""
+
+
 def _state_of(settings: Settings, record: RunRecord) -> dict[str, Any]:
     engine = next(
         (
@@ -263,7 +268,8 @@ def _state_of(settings: Settings, record: RunRecord) -> dict[str, Any]:
     inside = f"nsenter --net={engine.namespace} " if engine.namespace else ""
     entry["kubectl"] = f"{inside}env KUBECONFIG={kubeconfig} kubectl get pods -A"
     try:
-        with namespace.entered(engine.namespace), Cluster(kubeconfig) as cluster:
+        patience = Timeouts(api_request=_STATUS_SECONDS)
+        with namespace.entered(engine.namespace), Cluster(kubeconfig, timeouts=patience) as cluster:
             installed = describe(cluster)
     except MeshproofError as error:
         return {**entry, "state": f"{state}; it does not answer", "problem": error.problem}

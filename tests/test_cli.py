@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -77,22 +78,45 @@ def test_status_tells_whose_a_cluster_is(home: Path) -> None:
     assert entry["state"] == "kept; its engine does not answer"
 
 
-def test_status_tells_that_a_kept_cluster_does_not_answer(
-    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _kept(home: Path, monkeypatch: pytest.MonkeyPatch, kubeconfig: str) -> None:
+    """A record of a kept cluster, and its engine, which answers."""
     monkeypatch.setenv("XDG_STATE_HOME", str(home / "state"))
     state = home / "state" / "meshproof"
     record = Records(state).claim(run_id=new_run_id(), cluster_name="mine", engine_host="unix:///there.sock")
     Records(state).write(record.model_copy(update={"state": RunState.KEPT}))
     engine = SimpleNamespace(host="unix:///there.sock", answers=lambda: True, namespace=None)
     monkeypatch.setattr(cli.engines, "find_running", lambda _settings: engine)
-    kubeconfig = state / "clusters" / "mine" / "kubeconfig"
-    kubeconfig.parent.mkdir(parents=True)
-    kubeconfig.write_text(NOBODY_THERE)
+    path = state / "clusters" / "mine" / "kubeconfig"
+    path.parent.mkdir(parents=True)
+    path.write_text(kubeconfig)
+
+
+def _told(output: str) -> dict[str, str]:
+    return dict(line.split(maxsplit=1) for line in output.splitlines())
+
+
+def test_status_tells_that_a_kept_cluster_does_not_answer(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _kept(home, monkeypatch, NOBODY_THERE)
     cli.status()
-    told = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    told = _told(capsys.readouterr().out)
     assert told["state"] == "kept; it does not answer"
     assert "context here" in told["problem"]
+
+
+@pytest.mark.timeout(20)
+def test_status_does_not_hang_with_an_api_server_that_hangs(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli, "_STATUS_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody answers
+        port = silent.getsockname()[1]
+        _kept(home, monkeypatch, NOBODY_THERE.replace("127.0.0.1:1", f"127.0.0.1:{port}"))
+        cli.status()
+    told = _told(capsys.readouterr().out)
+    assert told["state"] == "kept; it does not answer"
+    assert "no answer" in told["problem"]
 
 
 def test_doctor_looks_at_everything(home: Path) -> None:

@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from meshproof.mend.notes import NOTE_LABEL
+from meshproof.prove.journal import mutants_in_force
 from meshproof.stack.installed import RECORD_NAMESPACE
 from trials.world import World
 
@@ -64,17 +65,24 @@ def test_while_load_runs(standing: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mutant", "dies"),
-    [("mtls-no-peer-authentication", "the run and its children"), ("apps-failing-probe", "the engine, too")],
+    ("mutants", "dies"),
+    [
+        (["mtls-no-peer-authentication"], "the run and its children"),
+        (["mtls-no-peer-authentication", "gateway-no-pool"], "the run and its children"),
+        (["apps-failing-probe"], "the engine, too"),
+    ],
+    ids=["one", "two side by side", "one, and the engine"],
 )
-def test_while_a_mutant_is_in_force(standing: World, mutant: str, dies: str) -> None:
-    """The next run mends it before anything else, and says so; also where pods cannot get ready before."""
-    reports = standing.folder / "reports"
-    killed = standing.prove(mutant)
-    killed.reaches(lambda: any(reports.rglob(f"{mutant}.log")), "the mutant's tests", within=120)
+def test_while_mutants_are_in_force(standing: World, mutants: list[str], dies: str) -> None:
+    """The next run mends them before anything else, and says so; also where pods cannot get ready before."""
+    killed = standing.prove(*mutants)
+    with standing.cluster() as cluster:
+        killed.reaches(lambda: {*mutants} == {*mutants_in_force(cluster)}, "all in force", within=120)
+    time.sleep(random.uniform(0, 3))
     killed.killed(children=True)
     if "engine" in dies:
         standing.end_engine()
-    after = standing.suites("test_mtls.py", "test_apps.py")
+    after = standing.suites("test_mtls.py", "test_apps.py", "test_gateway_address.py")
     after.passes(within=600)
-    assert f"mutant {mutant} was left in force by a killed run" in after.told
+    assert "left in force by a killed run: mutant" in after.told
+    assert all(mutant in after.told for mutant in mutants)

@@ -55,9 +55,10 @@ class World:
         options = ["-p", "no:cacheprovider", *(["--keep-cluster"] if keep else [])]
         return self._start("-m", "pytest", *(f"suites/{file}" for file in files), *options, environment=environment)
 
-    def prove(self, mutant: str) -> Run:
-        """A mutant begins to be tried."""
-        return self._start("-m", "meshproof.cli", "prove", "--keep-cluster", "--mutant", mutant)
+    def prove(self, *mutants: str) -> Run:
+        """Mutants begin to be tried, side by side where they stay apart."""
+        chosen = (word for mutant in mutants for word in ("--mutant", mutant))
+        return self._start("-m", "meshproof.cli", "prove", "--keep-cluster", *chosen)
 
     def down(self) -> Run:
         """All of it begins to be removed."""
