@@ -117,7 +117,8 @@ class Bench:
     def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
         """Those of the tests that do not hold now, while nothing is in force; the time is that of these mutants.
 
-        As impatiently as they were tested: or a check could be caught by what only takes longer than it waits.
+        With the patience of a mutant that asks for none of its own: or a check could be caught by what only takes
+        longer than it waits.
         """
         names = [mutant.name for mutant in mutants]
         with self.watch.runs(Phase.HEAL, *names):
