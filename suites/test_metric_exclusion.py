@@ -15,7 +15,7 @@ from meshproof.observability.filters import ContainerFilters, Product, container
 from meshproof.report.evidence import Evidence
 from meshproof.waiting import StateNotReached, eventually
 
-pytestmark = pytest.mark.looks_at("agents")
+pytestmark = pytest.mark.looks_at("agents", "goapi")
 
 
 def test_metrics_of_excluded_containers_stay_out(mesh: Mesh, datadog: Datadog, evidence: Evidence) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from meshproof.errors import MeshproofError
 from meshproof.mend.undoing import NotMended, Undo, not_undone, undo
-from meshproof.mesh import Mesh
+from meshproof.mesh import MESH_NAMESPACES, Mesh
 from meshproof.prove import journal
 from meshproof.prove.changes import perform, planned, touched
 from meshproof.prove.faults import calm, inject, spoil
@@ -59,6 +59,8 @@ class Bench:
         self._folder = folder
         self._in_force: tuple[Mutant, list[Undo]] | None = None
         self._unsettled: Mutant | None = None
+        self._left: set[str] = set()
+        """Namespaces where pods may still be on their way out."""
 
     def put_in_force(self, mutant: Mutant) -> None:
         """Undo the mutant that is in force, if there is one, and wait until this one is in force instead.
@@ -101,13 +103,16 @@ class Bench:
             log = self._folder / f"{mutant.name}.log"
             return judge(mutant, run_tests(session, self._suites, mutant.tests, log, partial(is_expected, mutant)))
 
-    def mend(self) -> str:
+    def mend(self, *, hurry: bool = False) -> str:
         """Undo what is in force, and wait until the mesh has settled; why it has not, or "".
 
-        Raises NotMended.
+        In a `hurry` pods on their way out are not waited for where another mutant does not meet them. Raises NotMended.
         """
         try:
-            self._undo(settle=True)
+            self._undo(settle=True, hurry=hurry)
+            if self._left and not hurry:
+                settled(self._mesh, proxies=False, namespaces=self._left)
+                self._left.clear()
         except NotMended:
             raise
         except MeshproofError as error:
@@ -127,7 +132,7 @@ class Bench:
             checks = run_tests(session, self._suites, tests, self._folder / f"{name}.log")
         return [check for check in checks if check.verdict not in UNHARMED]
 
-    def _undo(self, *, settle: bool) -> None:
+    def _undo(self, *, settle: bool, hurry: bool = False) -> None:
         cluster = self._mesh.cluster
         if self._in_force is not None:
             mutant, steps = self._in_force
@@ -141,7 +146,13 @@ class Bench:
         if settle and self._unsettled is not None:
             mutant = self._unsettled
             with self.watch.runs(Phase.UNDO, mutant.name):
-                settled(self._mesh, proxies=concerns_proxies(mutant), namespaces=namespaces_of(mutant))
+                settled(
+                    self._mesh,
+                    proxies=concerns_proxies(mutant),
+                    namespaces=namespaces_of(mutant),
+                    gone_from=_WHERE_LEAVING_PODS_MATTER if hurry else MESH_NAMESPACES,
+                )
+                self._left |= namespaces_of(mutant) if hurry else set()
                 if concerns_addresses(mutant):
                     reachable(self._mesh)
                 journal.end(cluster, self._lane)

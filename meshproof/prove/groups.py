@@ -40,7 +40,7 @@ class Stand(Protocol):
 
     def put_in_force(self, mutant: Mutant) -> None: ...
     def test(self, mutant: Mutant) -> tuple[Cell, ...]: ...
-    def mend(self) -> str: ...
+    def mend(self, *, hurry: bool = False) -> str: ...
     def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]: ...
     def leave(self) -> None: ...
     def seconds(self, mutant: str) -> Mapping[str, float]: ...
@@ -111,7 +111,7 @@ class _Group:
     def _next(self, lane: int, stand: Stand) -> Mutant | None:
         """The next mutant of a lane. Until there is one, nothing is in force there."""
         while (mutant := self._floor.take(lane)) is None:
-            if stand.mend():
+            if stand.mend(hurry=True):
                 self._floor.stop()
             if not self._floor.wait(lane):
                 return None
@@ -125,7 +125,7 @@ class _Group:
         """Whether no failure that was seen before can be taken for one by this mutant."""
         with self._one_at_a_time:
             doubtful = foretold(self._failures, mutant)
-        if doubtful and (stand.mend() or stand.ill(doubtful, [mutant])):
+        if doubtful and (stand.mend(hurry=True) or stand.ill(doubtful, [mutant])):
             return False
         with self._one_at_a_time:
             for test in doubtful:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.load.counters import counts_by_arm
@@ -19,6 +20,11 @@ from meshproof.report.measured import draw_counts, draw_split
 from meshproof.verdict import Verdict
 from meshproof.verdict.independence import judge_independence
 from meshproof.verdict.split import SplitPromise, at_looks, judge_split
+
+pytestmark = [
+    pytest.mark.looks_at("nodes", "addresses", "gateway", "speech", "client"),
+    pytest.mark.changes("speech", "pods"),  # how much it has to do; and one pod makes load
+]
 
 PROMISED = {"v1": 70, "v2": 30}
 
