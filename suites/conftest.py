@@ -11,10 +11,10 @@ from meshproof.mesh import Mesh
 
 _ORDER = (
     *("test_cluster", "test_injection", "test_agent_pods", "test_mtls", "test_gateway_address", "test_routing"),
-    *("test_traces", "test_sampling", "test_services"),
+    *("test_traces", "test_sampling"),
     *("test_log_exclusion", "test_metric_exclusion", "test_log_delivery", "test_log_search", "test_log_interruptions"),
     *("test_inventory", "test_apps", "test_log_pipelines", "test_split", "test_canary"),
-    *("test_weights", "test_retries", "test_parity"),
+    *("test_weights", "test_retries", "test_services", "test_parity"),
     *("test_same_version", "test_soak"),
 )
 
@@ -26,7 +26,7 @@ def strict(mesh: Mesh) -> Strict:
     return replace(found, requests=mesh.settings.requests or found.requests)
 
 
-# Its requests are counted while the traces are looked at: figures take up to half a minute.
+# Its requests are counted while all else is looked at: figures take up to half a minute.
 _EARLIER = {"test_every_service_is_on_the_list": "test_traces"}
 
 

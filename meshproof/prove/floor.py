@@ -16,9 +16,9 @@ T = TypeVar("T")
 class Floor(Generic[T]):
     """The jobs that wait, and what each lane holds of the mesh.
 
-    Where a lane has a choice, the first takes from the front of the line and the others from its end: so those of one
-    kind, which stand together and seldom stay apart from each other, are begun early. What needs everything for itself
-    is taken when nothing else is left, or, if so wanted, before all else.
+    Where a lane has a choice, it takes the job that stays apart from the fewest of those that wait, the first of such
+    ones: those have to go one after the other, however many lanes there are, and the others fill what is left beside
+    them. What needs everything for itself is taken when nothing else is left, or, if so wanted, before all else.
     """
 
     def __init__(
@@ -80,6 +80,10 @@ class Floor(Generic[T]):
         others = [held for number, held in enumerate(self._held) if number != lane]
         kinds = [footprint.shares is not self._alone_first for _, footprint in self._waiting]
         places = [at for at, is_first in enumerate(kinds) if is_first] or [*range(len(kinds))]
-        if lane > 0:
-            places.reverse()
-        return next((at for at in places if all(self._waiting[at][1].is_apart_from(held) for held in others)), None)
+        open_to_it = [at for at in places if all(self._waiting[at][1].is_apart_from(held) for held in others)]
+        return max(open_to_it, key=self._in_the_way, default=None)
+
+    def _in_the_way(self, place: int) -> int:
+        """Of how many that wait."""
+        own = self._waiting[place][1]
+        return sum(not own.is_apart_from(footprint) for _, footprint in self._waiting)

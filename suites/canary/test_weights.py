@@ -6,8 +6,6 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from meshproof.errors import InvalidMeasurement
 from meshproof.load.outside import run_outside
 from meshproof.load.phases import Change, changes
@@ -18,11 +16,6 @@ from meshproof.report.evidence import Evidence
 from meshproof.report.measured import draw_shares, draw_weights
 from meshproof.verdict import Verdict
 from meshproof.verdict.split import SplitJudgement, SplitPromise, at_looks, judge_split
-
-pytestmark = [
-    pytest.mark.looks_at("nodes", "addresses", "gateway", "speech", "client"),
-    pytest.mark.changes("speech"),
-]
 
 ALPHA = 1e-4
 """Of each step. 50/50 where 70/30 is promised, or the other way round, is refuted within 400 requests."""

@@ -81,17 +81,27 @@ def floor(lanes: int = 2) -> Floor[str]:
     return Floor(list(jobs), jobs.__getitem__, lanes)
 
 
-def test_the_lanes_begin_at_both_ends_and_what_needs_all_waits_until_nothing_is_held() -> None:
+def test_what_needs_all_waits_until_nothing_is_held() -> None:
     jobs = floor()
-    assert (jobs.take(0), jobs.take(1)) == ("g1", "a2"), "what needs all is left to the last"
+    assert (jobs.take(0), jobs.take(1)) == ("g1", "a1"), "what needs all is left to the last"
     jobs.hold(0, GOAPI)
-    assert (jobs.take(0), jobs.take(1)) == ("g2", "a1")
+    assert (jobs.take(0), jobs.take(1)) == ("g2", "a2")
     assert jobs.take(0) is None and jobs.take(1) is None
     jobs.hold(1, NOTHING)
     assert jobs.take(1) is None, "the other lane still holds its last one"
     jobs.hold(0, NOTHING)
     assert jobs.take(1) == "all"
     assert jobs.waiting == [] and not jobs.wait(0)
+
+
+def test_those_that_are_in_the_way_of_the_most_come_first() -> None:
+    kinds = {"g": GOAPI, "n": NODES, "both": GOAPI | NODES, "a1": AGENTS, "a2": AGENTS}
+    jobs = Floor([*kinds], kinds.__getitem__, 2)
+    assert jobs.take(0) == "both", "in the way of g and n"
+    assert jobs.take(1) == "a1"
+    jobs.hold(0, NOTHING)
+    jobs.hold(1, NOTHING)
+    assert [jobs.take(0) for _ in range(3)] == ["g", "n", "a2"]
 
 
 def test_until_the_next_is_in_force_a_lane_holds_what_it_had_before() -> None:
@@ -256,8 +266,8 @@ def test_what_cannot_be_mended_ends_the_proof_and_leaves_nothing_in_force() -> N
 
 def test_what_needs_everything_is_not_begun_while_anything_else_waits() -> None:
     jobs = Floor(["all", "g", "rest"], {"all": EVERYTHING, "g": GOAPI, "rest": AGENTS}.__getitem__, 2)
-    assert jobs.take(1) == "rest"
-    assert jobs.take(0) == "g"
+    assert jobs.take(1) == "g"
+    assert jobs.take(0) == "rest"
     jobs.hold(1, NOTHING)
     assert jobs.take(1) is None, "the other lane holds something"
     jobs.hold(0, NOTHING)
