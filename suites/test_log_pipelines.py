@@ -30,7 +30,8 @@ from meshproof.waiting import StateNotReached, eventually
 
 pytestmark = [
     pytest.mark.restarts,  # of the agents, for their other settings
-    pytest.mark.looks_at("agents", "addresses", "gateway", "goapi"),
+    # For a while the agents tell every line of the gateway.
+    pytest.mark.looks_at("agents", "addresses", "gateway", "load", "goapi"),
     pytest.mark.changes("agents"),
 ]
 

@@ -15,7 +15,7 @@ from meshproof.probe.handshake import Handshakes, Route, Way, is_refused_by_poli
 from meshproof.probe.inventory import Pod, Workload
 from meshproof.report.evidence import Evidence
 
-pytestmark = pytest.mark.looks_at("goapi", "speech", "client", "outside")
+pytestmark = pytest.mark.looks_at("mtls", "goapi", "speech", "client", "outside")
 
 WORKLOADS = ("alpine", "goapi", "text-to-speech", "text-to-speech-canary")
 CLIENT_IDENTITY = "spiffe://cluster.local/ns/apps/sa/alpine"

@@ -19,7 +19,7 @@ from meshproof.verdict import Verdict
 
 pytestmark = [
     pytest.mark.looks_at("nodes", "addresses", "gateway", "speech", "client"),
-    pytest.mark.changes("gateway", "speech"),
+    pytest.mark.changes("load", "speech"),
 ]
 
 FAILED = 30

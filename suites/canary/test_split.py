@@ -23,7 +23,7 @@ from meshproof.verdict.split import SplitPromise, at_looks, judge_split
 
 pytestmark = [
     pytest.mark.looks_at("nodes", "addresses", "gateway", "speech", "client"),
-    pytest.mark.changes("gateway", "speech", "pods"),  # what they count and log; and one pod makes load
+    pytest.mark.changes("load", "speech", "pods"),
 ]
 
 PROMISED = {"v1": 70, "v2": 30}

@@ -135,6 +135,9 @@ def parts_of(mutant: Mutant) -> Iterator[set[str]]:
                 yield {"agents"} if pods.namespace == "datadog" else {"nodes", "gateway"}
     for reference in touched(mutant):
         place = reference.namespace or reference.name
+        if reference.kind == "PeerAuthentication" or reference.name == "stranger":
+            yield {"mtls"}
+            continue
         apps = {"goapi"} if "goapi" in reference.name else {"speech"} if "speech" in reference.name else set()
         yield {
             "datadog": {"agents"},
