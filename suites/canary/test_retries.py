@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from meshproof.errors import InvalidMeasurement
 from meshproof.load.counters import counts_by_arm, readings
 from meshproof.load.judging import SplitRun
@@ -16,11 +14,6 @@ from meshproof.probe import Proxy, contains, hold
 from meshproof.report.evidence import Evidence
 from meshproof.report.measured import draw_split
 from meshproof.verdict import Verdict
-
-pytestmark = [
-    pytest.mark.looks_at("nodes", "addresses", "gateway", "speech", "client"),
-    pytest.mark.changes("load", "speech"),
-]
 
 FAILED = 30
 """Per cent of the attempts at v2. Six attempts in a row fail once in 1,400 requests to it."""
