@@ -24,8 +24,6 @@ class Part(StrEnum):
     """The same of text-to-speech, both versions."""
     CLIENT = "client"
     """The same of alpine, which most requests from the mesh come from."""
-    LOAD = "load"
-    """How much is asked of the gateway and of text-to-speech."""
     MTLS = "mtls"
     """What demands mutual TLS of whom. Those that bring a certificate anyway do not notice what it is."""
     PODS = "pods"

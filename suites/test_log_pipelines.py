@@ -30,8 +30,7 @@ from meshproof.waiting import StateNotReached, eventually
 
 pytestmark = [
     pytest.mark.restarts,  # of the agents, for their other settings
-    # For a while the agents tell every line of the gateway.
-    pytest.mark.looks_at("agents", "addresses", "gateway", "load", "goapi"),
+    pytest.mark.looks_at("agents", "addresses", "gateway", "goapi"),
     pytest.mark.changes("agents"),
 ]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from meshproof.errors import InvalidMeasurement
 from meshproof.load.counters import counts_by_arm
@@ -22,13 +21,8 @@ from meshproof.verdict.independence import judge_independence
 from meshproof.verdict.split import SplitPromise, at_looks, judge_split
 
 PROMISED = {"v1": 70, "v2": 30}
-# A split that is far from the promised one is refuted within a few hundred requests, also beside other things.
-looks_at = pytest.mark.looks_at("nodes", "addresses", "gateway", "speech", "client")
-changes = pytest.mark.changes("load", "speech", "pods")
 
 
-@looks_at
-@changes
 def test_the_proxy_that_chooses_is_told_the_weights(choosers: list[Proxy], mesh: Mesh, evidence: Evidence) -> None:
     """Every proxy that sends requests to text-to-speech is told to give 70 % to v1 and 30 % to v2."""
     mesh.in_force()
@@ -39,8 +33,6 @@ def test_the_proxy_that_chooses_is_told_the_weights(choosers: list[Proxy], mesh:
         assert weights == [PROMISED], f"{proxy} splits by {' and by '.join(map(str, weights))}, not by {PROMISED}"
 
 
-@looks_at
-@changes
 def test_traffic_is_split_as_promised(measured: Measured, strict: Strict, evidence: Evidence) -> None:
     """70 % of the requests go to v1 and 30 % to v2, within the margin and as surely as the run is strict."""
     promise = SplitPromise((70, 30), strict.margin / 100, strict.alpha)
