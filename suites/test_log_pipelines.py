@@ -105,7 +105,8 @@ def measure(mesh: Mesh, datadog: Datadog, gateway: Pod) -> Lifted:
         Request(f"{BOOKS}?mark={run}x3", method="POST", body=b"{", headers={"content-type": "application/json"}),
     ]
     try:
-        eventually(followed, timeout=datadog.deadline, what="the mesh's own logs are followed", every=1.0)
+        # Agents that follow a proxy's log anew have all to read that it has told before.
+        eventually(followed, timeout=3 * datadog.deadline, what="the mesh's own logs are followed", every=1.0)
     except StateNotReached:  # it is the checks' part to say that nothing came
         return Lifted([*zip(requests, mesh.through_gateway(*requests), strict=True)], [], [], gateway)
     answers = mesh.through_gateway(*requests)
