@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from threading import Thread
 
 import pytest
 from api_server import ApiServer
+from pod_server import serving
 
 from meshproof.kube import Cluster, ClusterUnreachable, NotFound
 
@@ -27,19 +28,11 @@ class Admin(BaseHTTPRequestHandler):
             self.wfile.write(b"fffe\r\n" + b"x" * 0xFFFE + b"\r\n")
         self.wfile.write(b"0\r\n\r\n")
 
-    def log_message(self, *_: object) -> None:
-        pass
-
 
 @pytest.fixture
 def pod_port() -> Iterator[int]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Admin)
-    thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
-    thread.start()
-    yield server.server_port
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Admin) as port:
+        yield port
 
 
 def test_a_long_answer_comes_whole_with_its_status(api: ApiServer, cluster: Cluster, pod_port: int) -> None:
