@@ -104,7 +104,7 @@ class Bench:
             log = self._folder / f"{mutant.name}.log"
             return judge(mutant, run_tests(session, self._suites, mutant.tests, log, partial(is_expected, mutant)))
 
-    def mend(self, *, hurry: bool = False) -> str:
+    def mend(self, hurry: bool = False) -> str:
         """Undo what is in force, and wait until the mesh has settled; why it has not, or "".
 
         In a `hurry` pods on their way out are not waited for where another mutant does not meet them. Raises NotMended.

@@ -66,9 +66,9 @@ class RemoteBench:
         cells: tuple[Cell, ...] = self._ask("test", mutant)
         return cells
 
-    def mend(self, *, hurry: bool = False) -> str:
+    def mend(self, hurry: bool = False) -> str:
         """See Bench."""
-        return str(self._ask("mend", hurry=hurry))
+        return str(self._ask("mend", hurry))
 
     def ill(self, tests: Sequence[str], mutants: Sequence[Mutant]) -> list[CheckResult]:
         """See Bench."""
@@ -93,9 +93,9 @@ class RemoteBench:
             self._process.kill()
         self._ours.close()
 
-    def _ask(self, what: str, *words: object, **named: object) -> Any:
+    def _ask(self, what: str, *words: object) -> Any:
         try:
-            self._ours.send((what, words, named))
+            self._ours.send((what, words))
             while True:
                 kind, content = self._ours.recv()
                 if kind == "began":
@@ -140,11 +140,9 @@ def _serve(
         bench.mend()
 
 
-def _answer(
-    bench: Bench, what: str, words: Sequence[Any], named: Mapping[str, Any]
-) -> tuple[str, tuple[Any, Mapping[str, Any]]]:
+def _answer(bench: Bench, what: str, words: Sequence[Any]) -> tuple[str, tuple[Any, Mapping[str, Any]]]:
     try:
-        kind, content = "answer", getattr(bench, what)(*words, **named)
+        kind, content = "answer", getattr(bench, what)(*words)
     except NotMended as error:
         kind, content = "not mended", str(error)
     except MeshproofError as error:

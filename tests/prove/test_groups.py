@@ -50,7 +50,7 @@ class Mesh:
         with self.watch.runs(Phase.TEST, mutant.name):
             return judge(mutant, [self._check(test) for test in mutant.tests])
 
-    def mend(self, *, hurry: bool = False) -> str:
+    def mend(self, hurry: bool = False) -> str:
         self.failures = {test: (reason, of) for test, (reason, of) in self.failures.items() if of in self.stays}
         self.in_force = None
         return ""

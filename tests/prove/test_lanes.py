@@ -187,7 +187,7 @@ class Bench:
             self.mesh.together.add(frozenset(it.name for it in self.mesh.in_force.values()))
             return judge(mutant, [self._check(test) for test in mutant.tests])
 
-    def mend(self, *, hurry: bool = False) -> str:
+    def mend(self, hurry: bool = False) -> str:
         with self.mesh.lock:
             self.mesh.in_force.pop(self.lane, None)
         return ""
