@@ -38,11 +38,10 @@ _IMPATIENT = {
     "log_line": 3.0,
     "profile": 12.0,
     "searchable": 9.0,
-    "counted": 20.0,
+    "counted": 40.0,
 }
-# On two cores a mesh that is well needed at most 1.2 s for a log line, 3.3 until something was found, and up to half a
-# minute until it was counted: what is seen just after an agent's ten seconds are over is told with the next ones.
-_WELL = {**_IMPATIENT, "counted": 40.0}
+"""On two cores a mesh that is well needed at most 1.2 s for a log line, 3.3 until something was found, and up to half a
+minute until it was counted: what is seen just after an agent's ten seconds are over is told with the next ones."""
 _WHERE_LEAVING_PODS_MATTER = ("istio-system", "metallb-system", "datadog")
 """A pod with a sidecar takes 10 s to leave, and nobody is led to it any more: the next mutant need not wait for that.
 An agent that leaves still reads logs, and what comes to nodes' ports."""
@@ -175,7 +174,7 @@ def _impatient(mesh: Mesh, mutant: Mutant | None = None) -> Mesh:
     """The same mesh with shorter timeouts: what is broken does not get well by waiting. With as much patience and as
     many requests as the mutant says that its tests need."""
     timeouts = mesh.timeouts
-    wanted = dict(_WELL if mutant is None else _IMPATIENT)
+    wanted = dict(_IMPATIENT)
     changed: dict[str, Any] = {"soak_seconds": _SHORT_SOAK}
     if mutant is not None and mutant.patience is not None:
         wanted["searchable"] = mutant.patience

@@ -254,7 +254,7 @@ def test_a_mutant_may_say_that_fewer_requests_are_enough_and_the_mended_mesh_is_
     assert asked == [2000, None]
 
 
-def test_the_mesh_is_proven_well_as_impatiently_as_it_was_proven_broken_but_for_figures(
+def test_the_mesh_is_proven_well_as_impatiently_as_it_was_proven_broken(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[Any] = []
@@ -267,6 +267,7 @@ def test_the_mesh_is_proven_well_as_impatiently_as_it_was_proven_broken_but_for_
     bench.test(ABOUT_NOTHING)
     bench.ill(["test_1"], [ABOUT_NOTHING])
     broken, well = seen
-    patience = broken[0].counted, well[0].counted, bench._mesh.timeouts.counted
-    assert patience == tuple(sorted({*patience})), "figures are late by themselves at times"
-    assert well == (broken[0].model_copy(update={"counted": well[0].counted}), broken[1])
+    assert well == broken
+    usual = bench._mesh.timeouts
+    assert 30 < broken[0].counted < usual.counted, "a figure of a well mesh takes up to half a minute"
+    assert broken[0].searchable < usual.searchable
