@@ -77,24 +77,29 @@ def gateway_state(mesh: Mesh) -> Iterator[LoadBalancer]:
 
 
 def test_gateway_has_an_address_of_the_pool(mesh: Mesh, evidence: Evidence) -> None:
-    """The gateway's Service went from pending to an address, inside the pool, given by MetalLB's controller."""
+    """The gateway's Service went from pending to an address, inside the pool, given by MetalLB's controller: it says so
+    in an event, for as long as events are kept, and on the Service."""
     with gateway_state(mesh) as gateway:
         evidence.add("service", gateway)
         evidence.add("pool", str(mesh.pool))
         assert str(gateway.address) in mesh.pool, f"{gateway.address} is not in the pool {mesh.pool}"
-        assert "IPAllocated" in gateway.reasons("metallb-controller"), f"no word of MetalLB: {gateway.events}"
+        assert gateway.pool, f"MetalLB does not say that {gateway.address} is from a pool of its own"
+        silent = gateway.must_have_told("metallb-controller", "IPAllocated", since=gateway.given)
+        assert not silent, f"no word of MetalLB's controller: {gateway.events or 'no events'}"
     assert "ip-pool" in _pools(mesh), f"the pool ip-pool is gone; pools: {_pools(mesh) or 'none'}"
 
 
 def test_gateway_address_is_announced_by_a_speaker(mesh: Mesh, evidence: Evidence) -> None:
-    """A speaker announces the address on the gateway's node, and says so in an event and in its status."""
+    """A speaker announces the address on the gateway's node, and says so in an event, for as long as events are kept,
+    and in its status."""
     with gateway_state(mesh) as gateway:
         evidence.add("service", gateway)
         nodes = {pod.node for pod in mesh.pods("istio-system") if pod.labels.get("istio") == "ingressgateway"}
         advertisements = mesh.cluster.list("L2Advertisement", "metallb-system")
         evidence.add("advertisements", [item["metadata"]["name"] for item in advertisements])
         assert advertisements, "there is no L2Advertisement: nobody may announce the address"
-        assert "nodeAssigned" in gateway.reasons("metallb-speaker"), f"no speaker spoke: {gateway.events}"
+        silent = gateway.must_have_told("metallb-speaker", "nodeAssigned", since=gateway.announced)
+        assert not silent, f"no speaker spoke: {gateway.events or 'no events'}"
         assert gateway.announced_by, "no speaker reports that it announces the address"
         assert set(gateway.announced_by) <= nodes, f"announced by {gateway.announced_by}, the gateway is on {nodes}"
 

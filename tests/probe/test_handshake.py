@@ -6,27 +6,10 @@ from typing import Any
 
 import pytest
 
-from meshproof.probe.address import load_balancer
 from meshproof.probe.handshake import Way, _is_refusal, _same_port, _to_others, is_refused_by_policy, routes_to
 from meshproof.probe.inventory import pods_of, workloads
 from meshproof.probe.outcome import Answered, Outcome, Reason, Refused
-
-
-class Listing:
-    """What a cluster lists, and nothing else of it."""
-
-    def __init__(self, **objects: list[dict[str, Any]]) -> None:
-        self.objects = objects
-
-    def list(self, kind: str, namespace: str | None = None, labels: str | None = None, **_: object) -> list[Any]:
-        wanted = dict(pair.split("=") for pair in labels.split(",")) if labels else {}
-        return [o for o in self.objects.get(kind, []) if wanted.items() <= o["metadata"].get("labels", {}).items()]
-
-    def get(self, kind: str, name: str, namespace: str | None = None, *_: object) -> Any:
-        return next((o for o in self.objects.get(kind, []) if o["metadata"]["name"] == name), None)
-
-    def events(self, namespace: str | None = None) -> list[Any]:
-        return self.objects.get("Event", [])
+from tests.probe.listing import Listing
 
 
 def deployment(name: str, port: int, **labels: str) -> dict[str, Any]:
@@ -126,35 +109,3 @@ def test_a_refusal_in_the_log_is_known_by_flag_details_and_the_clients_port() ->
     assert _same_port(entry, Refused(Reason.RESET, "", 0.1, local="10.0.0.9:43104"))
     assert not _same_port(entry, Refused(Reason.RESET, "", 0.1, local="10.0.0.9:43105"))
     assert not _same_port(entry, Refused(Reason.RESET, "", 0.1))
-
-
-def test_load_balancer_is_told_with_who_announces_it() -> None:
-    balanced = {
-        "metadata": {"name": "gw", "uid": "u"},
-        "spec": {"ports": [{"port": 80, "nodePort": 30080}]},
-        "status": {"loadBalancer": {"ingress": [{"ip": "172.18.255.247"}]}},
-    }
-    about, other = {"uid": "u"}, {"uid": "x"}
-    events = [
-        {"involvedObject": about, "reason": "IPAllocated", "source": {"component": "metallb-controller"}},
-        {"involvedObject": other, "reason": "IPAllocated", "source": {"component": "metallb-controller"}},
-    ]
-    status = {"metadata": {"name": "l2-x"}, "status": {"serviceName": "gw", "serviceNamespace": "n", "node": "node-1"}}
-    found = load_balancer(Listing(Service=[balanced], Event=events, ServiceL2Status=[status]), "n", "gw")  # type: ignore[arg-type]
-    assert found is not None
-    assert (found.address, found.pending, found.announced_by) == ("172.18.255.247", False, ("node-1",))
-    assert found.reasons("metallb-controller") == ["IPAllocated"]
-    assert found.node_ports == {80: 30080}
-
-
-def test_load_balancer_without_an_address_is_pending() -> None:
-    waiting = {"metadata": {"name": "gw", "uid": "u"}, "spec": {"ports": []}, "status": {"loadBalancer": {}}}
-    failed = {
-        "involvedObject": {"uid": "u"},
-        "reason": "AllocationFailed",
-        "message": "no available IPs",
-        "source": {"component": "metallb-controller"},
-    }
-    found = load_balancer(Listing(Service=[waiting], Event=[failed]), "n", "gw")  # type: ignore[arg-type]
-    assert found is not None and found.pending
-    assert found.messages("AllocationFailed") == ["no available IPs"]
