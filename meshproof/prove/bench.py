@@ -21,6 +21,7 @@ from meshproof.prove.phases import Phase, Stopwatch
 from meshproof.prove.settling import (
     concerns_addresses,
     concerns_proxies,
+    gathered,
     generations,
     namespaces_of,
     reachable,
@@ -95,6 +96,8 @@ class Bench:
                     namespaces={namespace for it in both for namespace in namespaces_of(it)},
                     gone_from=_WHERE_LEAVING_PODS_MATTER,
                 )
+            elif concerns_proxies(mutant):
+                gathered()  # what proxies will refuse can only be waited for until they are sent it
 
     def test(self, mutant: Mutant) -> tuple[Cell, ...]:
         """The mutant's tests, impatiently, and what became of each. Raises MeshproofError when they did not run."""

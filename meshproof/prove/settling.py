@@ -23,6 +23,7 @@ __all__ = [
     "awake",
     "concerns_addresses",
     "concerns_proxies",
+    "gathered",
     "generations",
     "namespaces_of",
     "reachable",
@@ -138,8 +139,13 @@ def settled(
     what = "every workload of the mesh is rolled out" if rolled_out else "every change of a workload is seen"
     eventually(look, timeout=mesh.timeouts.rollout, what=what, every=0.5)
     if proxies:
-        time.sleep(_GATHERED_SECONDS)
+        gathered()
         mesh.in_force()
+
+
+def gathered() -> None:
+    """Wait until istiod sends proxies what has changed."""
+    time.sleep(_GATHERED_SECONDS)
 
 
 def awake(mesh: Mesh, nodes_started: float) -> None:

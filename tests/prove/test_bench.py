@@ -72,6 +72,7 @@ def settling(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         waited.append("settled" if proxies else "settled, but for the proxies")
 
     monkeypatch.setattr(module, "settled", settled)
+    monkeypatch.setattr(module, "gathered", lambda: waited.append("gathered"))
     monkeypatch.setattr(module, "reachable", lambda mesh: waited.append("reachable"))
     return waited
 
@@ -150,7 +151,7 @@ def test_what_is_not_waited_for_itself_begins_on_a_mesh_that_has_settled(
 ) -> None:
     bench.put_in_force(FIRST)
     bench.put_in_force(AT_ONCE)
-    assert settling == ["settled", "settled"]
+    assert settling == ["settled", "settled", "gathered"], "istiod sends proxies nothing at once"
     assert data(small) == {"weight": "70", "host": "db"}
 
 
