@@ -84,7 +84,7 @@ def test_gateway_has_an_address_of_the_pool(mesh: Mesh, evidence: Evidence) -> N
         evidence.add("pool", str(mesh.pool))
         assert str(gateway.address) in mesh.pool, f"{gateway.address} is not in the pool {mesh.pool}"
         assert gateway.pool, f"MetalLB does not say that {gateway.address} is from a pool of its own"
-        silent = gateway.must_have_told("metallb-controller", "IPAllocated", since=gateway.given)
+        silent = gateway.is_silent("metallb-controller", "IPAllocated", since=gateway.given)
         assert not silent, f"no word of MetalLB's controller: {gateway.events or 'no events'}"
     assert "ip-pool" in _pools(mesh), f"the pool ip-pool is gone; pools: {_pools(mesh) or 'none'}"
 
@@ -98,7 +98,7 @@ def test_gateway_address_is_announced_by_a_speaker(mesh: Mesh, evidence: Evidenc
         advertisements = mesh.cluster.list("L2Advertisement", "metallb-system")
         evidence.add("advertisements", [item["metadata"]["name"] for item in advertisements])
         assert advertisements, "there is no L2Advertisement: nobody may announce the address"
-        silent = gateway.must_have_told("metallb-speaker", "nodeAssigned", since=gateway.announced)
+        silent = gateway.is_silent("metallb-speaker", "nodeAssigned", since=gateway.announced)
         assert not silent, f"no speaker spoke: {gateway.events or 'no events'}"
         assert gateway.announced_by, "no speaker reports that it announces the address"
         assert set(gateway.announced_by) <= nodes, f"announced by {gateway.announced_by}, the gateway is on {nodes}"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from meshproof.kube import Cluster
 from meshproof.kube.errors import UnknownKind
+from meshproof.moments import seconds
 
 __all__ = ["LoadBalancer", "load_balancer"]
 
@@ -52,9 +52,9 @@ class LoadBalancer:
         """The messages of the events with that reason."""
         return [message for kind, message, _ in self.events if kind == reason]
 
-    def must_have_told(self, component: str, reason: str, since: float | None) -> bool:
-        """Whether a component's event of a moment must still be there, and is not. One that happened long ago is
-        forgotten by the API server."""
+    def is_silent(self, component: str, reason: str, since: float | None) -> bool:
+        """Whether a component's event of a moment is missing that must still be there: one of long ago is forgotten by
+        the API server."""
         is_kept = since is None or time.time() - since < _EVENTS_LAST
         return is_kept and reason not in self.reasons(component)
 
@@ -102,7 +102,7 @@ def _written(objects: Iterable[Mapping[str, Any]]) -> float | None:
     """When the status of any of them was last written."""
     fields = [field for it in objects for field in it["metadata"].get("managedFields") or ()]
     times = [field["time"] for field in fields if field.get("subresource") == "status" and field.get("time")]
-    return max((datetime.fromisoformat(moment).timestamp() for moment in times), default=None)
+    return max(map(seconds, times), default=None)
 
 
 def _is_about(event: Mapping[str, Any], service: Mapping[str, Any]) -> bool:

@@ -11,6 +11,7 @@ from meshproof.kube import Cluster
 from meshproof.moments import seconds
 from meshproof.probe.inventory import Pod, pods
 from meshproof.report.evidence import as_plain
+from tests.probe.listing import Listing
 
 EARLY, LATE = "2026-05-01T12:00:00Z", "2026-05-01T12:00:30Z"
 
@@ -39,12 +40,7 @@ def pod(*containers: dict[str, Any], init: tuple[dict[str, Any], ...] = ()) -> P
         },
         "status": {"phase": "Running", "initContainerStatuses": list(init), "containerStatuses": list(containers)},
     }
-
-    class Listing:
-        def list(self, *_of: Any, **_where: Any) -> list[dict[str, Any]]:
-            return [item]
-
-    (found,) = pods(cast(Cluster, Listing()), "shop")
+    (found,) = pods(cast(Cluster, Listing(Pod=[item])), "shop")
     return found
 
 
